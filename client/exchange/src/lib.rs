@@ -1,1 +1,15 @@
-//! octroi-exchange
+//! Reads the files in which others publish grants, so that they can be recorded here.
+//!
+//! **Promises.** Bytes in, rows and a report out. What a file says unambiguously is read, what was changed to read it
+//! is named, and everything else is refused row by row with line, column, value and reason: nothing is imported
+//! wrongly in silence. No input panics; memory is bounded by the limits of each format.
+//!
+//! **Must not know** files, networks, clocks, keys, or how a row becomes a transaction: it opens nothing and sends
+//! nothing.
+
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod scdl;
+
+pub use error::ExchangeError;

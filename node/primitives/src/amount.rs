@@ -194,3 +194,71 @@ const ISO_4217: &[&[u8; 3]] = &[
     b"TTD", b"TWD", b"TZS", b"UAH", b"UGX", b"USD", b"USN", b"UYI", b"UYU", b"UYW", b"UZS", b"VED", b"VES", b"VND",
     b"VUV", b"WST", b"XAF", b"XCD", b"XCG", b"XOF", b"XPF", b"YER", b"ZAR", b"ZMW", b"ZWG",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_with_the_decimals_of_their_currency() {
+        let written = |minor, code| Amount::new(minor, Currency::new(code).unwrap()).to_string();
+        assert_eq!(written(1_234_567, "EUR"), "12345.67 EUR");
+        assert_eq!(written(5, "EUR"), "0.05 EUR");
+        assert_eq!(written(0, "EUR"), "0.00 EUR");
+        assert_eq!(written(500, "JPY"), "500 JPY");
+        assert_eq!(written(12_345, "KWD"), "12.345 KWD");
+        assert_eq!(written(12_345, "CLF"), "1.2345 CLF");
+    }
+
+    #[test]
+    fn a_valid_amount_is_1_to_10_to_the_15_of_a_listed_currency() {
+        assert!(Amount::eur(1).is_valid_positive());
+        assert!(Amount::eur(1_000_000_000_000_000).is_valid_positive());
+        assert!(!Amount::eur(1_000_000_000_000_001).is_valid_positive());
+        assert!(!Amount::eur(0).is_valid_positive() && Amount::eur(0).is_valid_or_zero());
+        let unknown = Currency::new("QQQ").unwrap();
+        assert!(
+            !Amount::new(1, unknown).is_valid_positive()
+                && !Amount::zero(unknown).is_valid_or_zero()
+        );
+    }
+
+    #[test]
+    fn sums_need_one_currency_and_never_wrap() {
+        let franc = Currency::new("CHF").unwrap();
+        assert_eq!(
+            Amount::eur(1).checked_add(Amount::eur(2)),
+            Some(Amount::eur(3))
+        );
+        assert_eq!(Amount::eur(1).checked_add(Amount::new(2, franc)), None);
+        assert_eq!(Amount::eur(1).checked_add(Amount::eur(u64::MAX)), None);
+        assert_eq!(Amount::eur(1).checked_sub(Amount::eur(2)), None);
+        assert_eq!(Amount::eur(1).checked_sub(Amount::new(1, franc)), None);
+        assert_eq!(Amount::eur(u64::MAX).balance(), i128::from(u64::MAX));
+    }
+
+    #[test]
+    fn a_currency_is_three_capitals_and_iso_knows_some() {
+        for wrong in ["", "EU", "EURO", "eur", "E1R", "é€"] {
+            assert!(Currency::new(wrong).is_err(), "{wrong}");
+        }
+        for known in ["EUR", "AED", "ZWG", "XOF", "JPY"] {
+            assert!(Currency::new(known).unwrap().is_iso4217(), "{known}");
+        }
+        for unknown in ["XXX", "XTS", "XAU", "AAA", "ZZZ", "FRF"] {
+            assert!(!Currency::new(unknown).unwrap().is_iso4217(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_sorted_and_holds_every_currency_with_an_exponent_of_its_own() {
+        assert!(ISO_4217.is_sorted_by(|a, b| a < b));
+        let special = ISO_4217
+            .iter()
+            .filter(|&&&code| Currency(code).exponent() != 2)
+            .count();
+        assert_eq!(special, 17 + 7 + 2);
+    }
+}

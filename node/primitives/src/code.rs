@@ -186,3 +186,38 @@ code! {
     /// A reason given with a judgement, a ballot or a refusal to pay.
     ReasonCode
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_code_has_1_to_32_of_the_alphabet() {
+        for right in ["a", "0", "_", "-", "sme_data-access", &"z".repeat(32)] {
+            assert_eq!(
+                Code::new(right).map(|code| code.to_string()),
+                Ok(right.to_string())
+            );
+        }
+        for wrong in ["", &"z".repeat(33), "A", "a b", "a.b", "é", "a\0", "a/b"] {
+            assert!(Code::new(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(
+            FundCode::new("main").map(|code| std::format!("{code:?}")),
+            Ok("FundCode(main)".into())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn codes_sort_as_their_texts(a in "[a-z0-9_-]{1,32}", b in "[a-z0-9_-]{1,32}") {
+            let (left, right) = (Code::new(&a).unwrap(), Code::new(&b).unwrap());
+            prop_assert_eq!(left.cmp(&right), a.as_bytes().cmp(b.as_bytes()));
+            prop_assert_eq!(left.as_str(), a);
+        }
+    }
+}

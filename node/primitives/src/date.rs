@@ -364,10 +364,9 @@ impl Period {
 
     /// When it has ended, which is when the next begins: the first millisecond that is not in it.
     pub fn end_time(self) -> BlockTime {
-        // A change of the clock never falls on the midnight after a period: the last Sundays of March and October
-        // change at 01:00 UTC, and a month ends at midnight of Paris.
         match self.next() {
             Some(next) => next.start_time(),
+            // No clock changes in December.
             None => BlockTime(self.last_day().start_time().0 + DAY_MILLIS as u64),
         }
     }
@@ -455,4 +454,215 @@ fn last_sunday(year: u16, month: u8) -> i64 {
     .days();
     // 1970-01-01 was a Thursday: day 3 was the first Sunday.
     last - (last - 3).rem_euclid(7)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn day(text: &str) -> LegalDate {
+        text.parse().unwrap()
+    }
+
+    fn period(text: &str) -> Period {
+        text.parse().unwrap()
+    }
+
+    /// Moments in UTC, computed with `date -u -d … +%s`, and the date a clock in Paris shows.
+    #[test]
+    fn the_legal_date_follows_the_clock_of_paris() {
+        for (utc, seconds, expected) in [
+            ("1970-01-01T00:00:00Z", 0, "1970-01-01"),
+            ("2026-12-31T22:59:59Z", 1_798_757_999, "2026-12-31"),
+            ("2026-12-31T23:00:00Z", 1_798_758_000, "2027-01-01"),
+            // Winter still: the clocks change on Sunday 28 March 2027 at 01:00 UTC.
+            ("2027-03-27T22:59:59Z", 1_806_188_399, "2027-03-27"),
+            ("2027-03-27T23:00:00Z", 1_806_188_400, "2027-03-28"),
+            ("2027-03-28T21:59:59Z", 1_806_271_199, "2027-03-28"),
+            ("2027-03-28T22:00:00Z", 1_806_271_200, "2027-03-29"),
+            ("2027-06-30T21:59:59Z", 1_814_392_799, "2027-06-30"),
+            ("2027-06-30T22:00:00Z", 1_814_392_800, "2027-07-01"),
+            // Summer still: back on Sunday 31 October 2027 at 01:00 UTC.
+            ("2027-10-30T21:59:59Z", 1_824_933_599, "2027-10-30"),
+            ("2027-10-30T22:00:00Z", 1_824_933_600, "2027-10-31"),
+            ("2027-10-31T22:59:59Z", 1_825_023_599, "2027-10-31"),
+            ("2027-10-31T23:00:00Z", 1_825_023_600, "2027-11-01"),
+            ("2028-02-28T23:00:00Z", 1_835_391_600, "2028-02-29"),
+            ("2028-02-29T23:00:00Z", 1_835_478_000, "2028-03-01"),
+        ] {
+            assert_eq!(
+                LegalDate::at(BlockTime(seconds * 1000)),
+                day(expected),
+                "{utc}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_clock_changes_at_one_o_clock_utc_to_the_millisecond() {
+        // 2027-03-28 and 2027-10-31, 01:00 UTC.
+        for (seconds, before, after) in [(1_806_195_600, false, true), (1_824_944_400, true, false)]
+        {
+            assert_eq!(is_summer(seconds * 1000 - 1), before);
+            assert_eq!(is_summer(seconds * 1000), after);
+        }
+        let sundays = [
+            (2024, "2024-03-31", "2024-10-27"),
+            (2025, "2025-03-30", "2025-10-26"),
+            (2026, "2026-03-29", "2026-10-25"),
+        ];
+        for (year, march, october) in sundays {
+            assert_eq!(last_sunday(year, 3), day(march).days());
+            assert_eq!(last_sunday(year, 10), day(october).days());
+        }
+    }
+
+    #[test]
+    fn every_day_follows_the_one_before_and_begins_at_its_own_midnight() {
+        let mut date = LegalDate::MIN;
+        for number in date.days()..=LegalDate::MAX.days() {
+            assert_eq!(date.days(), number);
+            assert_eq!(LegalDate::from_days(number), Some(date));
+            if date.year() >= 1971 {
+                let start = date.start_time();
+                assert_eq!(LegalDate::at(start), date);
+                assert_eq!(
+                    LegalDate::at(BlockTime(start.0 - 1)),
+                    date.plus_days(-1).unwrap()
+                );
+            }
+            let last_of_month = date.day() == days_in_month(date.year(), date.month());
+            let expected = match (last_of_month, date.month()) {
+                (false, _) => LegalDate::new(date.year(), date.month(), date.day() + 1).ok(),
+                (true, 12) => LegalDate::new(date.year() + 1, 1, 1).ok(),
+                (true, month) => LegalDate::new(date.year(), month + 1, 1).ok(),
+            };
+            let Some(next) = expected else { break };
+            assert!(date < next);
+            date = next;
+        }
+        assert_eq!(date, LegalDate::MAX);
+        assert_eq!(LegalDate::from_days(LegalDate::MAX.days() + 1), None);
+        assert_eq!(LegalDate::from_days(LegalDate::MIN.days() - 1), None);
+        assert_eq!(LegalDate::from_days(i64::MAX), None);
+    }
+
+    #[test]
+    fn the_end_of_time_is_the_last_day() {
+        assert_eq!(LegalDate::at(BlockTime(u64::MAX)), LegalDate::MAX);
+        assert_eq!(LegalDate::at(LegalDate::MAX.start_time()), LegalDate::MAX);
+        assert_eq!(LegalDate::MIN.start_time(), BlockTime(0));
+        assert_eq!(LegalDate::MAX.plus_days(1), None);
+        assert_eq!(LegalDate::MAX.plus_days(i64::MAX), None);
+    }
+
+    #[test]
+    fn months_are_added_on_the_same_day_or_the_last_one() {
+        assert_eq!(day("2027-01-31").plus_months(1), Some(day("2027-02-28")));
+        assert_eq!(day("2028-01-31").plus_months(1), Some(day("2028-02-29")));
+        assert_eq!(day("2027-11-30").plus_months(2), Some(day("2028-01-30")));
+        assert_eq!(day("2027-12-01").plus_months(12), Some(day("2028-12-01")));
+        assert_eq!(day("9999-12-01").plus_months(1), None);
+        assert_eq!(LegalDate::MAX.plus_months(u32::MAX), None);
+    }
+
+    #[test]
+    fn only_days_of_the_calendar_are_dates_in_one_writing() {
+        assert_eq!(day("2027-07-14").to_string(), "2027-07-14");
+        assert_eq!(day("0800-12-25").to_string(), "0800-12-25");
+        assert!(LegalDate::new(2000, 2, 29).is_ok() && LegalDate::new(1900, 2, 29).is_err());
+        for wrong in [
+            "",
+            "2027-7-14",
+            "2027-07-1",
+            "2027/07/14",
+            "2027-02-29",
+            "2027-04-31",
+            "2027-00-01",
+            "2027-13-01",
+            "2027-01-00",
+            "2027-01-32",
+            "0000-01-01",
+            "10000-01-01",
+            "+027-01-01",
+            "2027-01-01 ",
+            "2027-07",
+        ] {
+            assert!(wrong.parse::<LegalDate>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn periods_have_first_and_last_days_and_follow_each_other() {
+        for (text, first, last, next) in [
+            ("2027", "2027-01-01", "2027-12-31", "2028"),
+            ("2027Q1", "2027-01-01", "2027-03-31", "2027Q2"),
+            ("2027Q3", "2027-07-01", "2027-09-30", "2027Q4"),
+            ("2027Q4", "2027-10-01", "2027-12-31", "2028Q1"),
+            ("2028-02", "2028-02-01", "2028-02-29", "2028-03"),
+            ("2027-12", "2027-12-01", "2027-12-31", "2028-01"),
+        ] {
+            let this = period(text);
+            assert_eq!(this.to_string(), text);
+            assert_eq!((this.first_day(), this.last_day()), (day(first), day(last)));
+            assert_eq!(this.next(), Some(period(next)));
+            assert!(this < period(next));
+            assert_eq!(this.end_time(), period(next).start_time());
+            assert_eq!(Period::at(this.start_time(), this.length()), this);
+            assert_eq!(
+                Period::at(BlockTime(this.end_time().0 - 1), this.length()),
+                this
+            );
+        }
+        assert_eq!(period("9999Q4").next(), None);
+        assert_eq!(
+            period("9999Q4").end_time(),
+            BlockTime(LegalDate::MAX.start_time().0 + 86_400_000)
+        );
+    }
+
+    /// `TZ=Europe/Paris date -d '2027-07-01' +%s` and its like.
+    #[test]
+    fn periods_begin_at_midnight_of_paris() {
+        assert_eq!(period("2027").start_time(), BlockTime(1_798_758_000_000));
+        assert_eq!(period("2027Q3").start_time(), BlockTime(1_814_392_800_000));
+        assert_eq!(period("2027-11").start_time(), BlockTime(1_825_023_600_000));
+    }
+
+    #[test]
+    fn only_the_three_writings_are_periods() {
+        for wrong in [
+            "",
+            "27",
+            "2027Q0",
+            "2027Q5",
+            "2027q3",
+            "2027-Q3",
+            "2027Q03",
+            "2027-13",
+            "2027-7",
+            "0000",
+            "20270",
+            "2027-07-01",
+        ] {
+            assert!(wrong.parse::<Period>().is_err(), "{wrong}");
+        }
+        for length in PeriodLength::ALL {
+            assert_eq!(length.as_str().parse(), Ok(length));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_day_lies_in_the_period_that_contains_it(days in -719_162i64..=2_932_896, length in 0usize..3) {
+            let date = LegalDate::from_days(days).unwrap();
+            let period = Period::containing(date, PeriodLength::ALL[length]);
+            prop_assert!(period.contains(date));
+            prop_assert_eq!(period.to_string().parse(), Ok(period));
+        }
+    }
 }

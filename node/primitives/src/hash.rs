@@ -222,3 +222,102 @@ pub(crate) fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn hash_is_derive_key_over_length_prefixed_parts() {
+        let expected =
+            blake3::derive_key("octroi/transaction/v1", b"\0\0\0\x03abc\0\0\0\0\0\0\0\x01d");
+        assert_eq!(hash("transaction", &[b"abc", b"", b"d"]), Hash(expected));
+        let mut hasher = Hasher::new("transaction");
+        hasher.part(b"abc").part(b"").part(b"d");
+        assert_eq!(hasher.finish(), Hash(expected));
+        assert_eq!(
+            Domain::new("transaction").hash(&[b"abc", b"", b"d"]),
+            Hash(expected)
+        );
+    }
+
+    #[test]
+    fn moving_a_byte_between_parts_or_domains_changes_the_hash() {
+        let base = hash("event", &[b"ab", b"c"]);
+        for other in [
+            hash("event", &[b"a", b"bc"]),
+            hash("event", &[b"abc"]),
+            hash("event", &[b"ab", b"c", b""]),
+            hash("block", &[b"ab", b"c"]),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+
+    #[test]
+    fn a_tree_node_is_keyed_hash_of_both_sides() {
+        let (left, right) = (Hash([1; 32]), Hash([2; 32]));
+        let mut block = [1; 64];
+        block[32..].fill(2);
+        assert_eq!(keyed_node(&[7; 32], &left, &right), keyed(&[7; 32], &block));
+        assert_eq!(
+            keyed(&[7; 32], &block).0,
+            *blake3::keyed_hash(&[7; 32], &block).as_bytes()
+        );
+        assert_ne!(
+            keyed_node(&[7; 32], &left, &right),
+            keyed_node(&[7; 32], &right, &left)
+        );
+        assert_ne!(
+            keyed_node(&[7; 32], &left, &right),
+            keyed_node(&[8; 32], &left, &right)
+        );
+    }
+
+    #[test]
+    fn a_signed_message_is_domain_zero_network_fields() {
+        let message = signed_message("vote", &NetworkId::from_bytes([9; 32]), b"fields");
+        assert_eq!(
+            message,
+            [b"octroi/vote/v1\0".as_slice(), &[9; 32], b"fields"].concat()
+        );
+    }
+
+    /// Frozen: these bytes are in every id and root of every network.
+    #[test]
+    fn hashes_never_change() {
+        let frozen = "3d777c3b4762d66e41053cc68655082c82be5a786675e31cedd2dc0226ff7e42";
+        assert_eq!(
+            hash("transaction", &[b"abc", b"", b"d"]).to_string(),
+            frozen
+        );
+    }
+
+    #[test]
+    fn a_hash_reads_what_it_writes_and_refuses_the_rest() {
+        let value = hash("x", &[]);
+        assert_eq!(value.to_string().parse(), Ok(value));
+        assert_eq!(value.to_string().to_uppercase().parse(), Ok(value));
+        let text = value.to_string();
+        for wrong in [
+            "",
+            &text[1..],
+            &std::format!("{text}0"),
+            &text.replacen(|_: char| true, "g", 1),
+            &"é".repeat(32),
+        ] {
+            assert!(wrong.parse::<Hash>().is_err(), "{wrong}");
+        }
+        assert_eq!(Hash::try_from([3; 32].as_slice()), Ok(Hash([3; 32])));
+        assert_eq!(
+            Hash::try_from([3; 31].as_slice()),
+            Err(PrimitiveError::Length {
+                what: "hash",
+                expected: 32,
+                actual: 31
+            })
+        );
+    }
+}

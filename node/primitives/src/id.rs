@@ -242,3 +242,62 @@ pub fn object_id_at(object: &str, transaction: &TransactionId, index: u32) -> Ha
 pub fn genesis_id(object: &str, network_name: &str, code: &str) -> Hash {
     hash(object, &[network_name.as_bytes(), code.as_bytes()])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn an_object_id_is_the_hash_of_the_transaction_id_and_the_index_if_there_are_several() {
+        let transaction = TransactionId::from_bytes([5; 32]);
+        assert_eq!(
+            object_id("promise", &transaction),
+            hash("promise", &[&[5; 32]])
+        );
+        assert_eq!(
+            object_id_at("grant", &transaction, 258),
+            hash("grant", &[&[5; 32], &[0, 0, 1, 2]])
+        );
+        assert_ne!(
+            object_id("grant", &transaction),
+            object_id_at("grant", &transaction, 0)
+        );
+        assert_ne!(
+            object_id("grant", &transaction),
+            object_id("promise", &transaction)
+        );
+    }
+
+    #[test]
+    fn a_genesis_id_depends_on_network_name_and_code() {
+        assert_eq!(
+            genesis_id("organisation", "demo", "region"),
+            hash("organisation", &[b"demo", b"region"])
+        );
+        assert_ne!(
+            genesis_id("organisation", "demo", "region"),
+            genesis_id("organisation", "demor", "egion")
+        );
+    }
+
+    #[test]
+    fn an_id_reads_what_it_writes_and_refuses_other_lengths() {
+        let id = GrantId::new(hash("x", &[]));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(GrantId::try_from(id.as_bytes().as_slice()), Ok(id));
+        assert_eq!(
+            GrantId::try_from([0; 33].as_slice()),
+            Err(PrimitiveError::Length {
+                what: "grant id",
+                expected: 32,
+                actual: 33
+            })
+        );
+        let salt = Salt([0xab; 16]);
+        assert_eq!(salt.to_string(), "ab".repeat(16));
+        assert_eq!(salt.to_string().parse(), Ok(salt));
+        assert!(Salt::try_from([0; 15].as_slice()).is_err());
+    }
+}

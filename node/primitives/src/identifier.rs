@@ -310,3 +310,126 @@ pub(crate) fn mod_97(characters: impl Iterator<Item = u8>) -> u32 {
         _ => (rest * 100 + u32::from(character - b'A') + 10) % 97,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    enum Verdict {
+        Good,
+        Malformed,
+        CheckDigit,
+    }
+    use Verdict::{CheckDigit, Good, Malformed};
+
+    fn verdict(scheme: Scheme, value: &str) -> Verdict {
+        match Identifier::new(scheme, value).unwrap().check() {
+            Ok(()) => Good,
+            Err(IdentifierError::Malformed { .. }) => Malformed,
+            Err(IdentifierError::CheckDigit { .. }) => CheckDigit,
+        }
+    }
+
+    /// Numbers printed in public documentation of the registers, and the same with a fault.
+    #[test]
+    fn every_scheme_tells_a_wrong_form_from_a_wrong_check_digit() {
+        for (scheme, value, expected) in [
+            (Scheme::Siren, "732829320", Good),
+            (Scheme::Siren, "732829321", CheckDigit),
+            (Scheme::Siren, "73282932", Malformed),
+            (Scheme::Siren, "7328293200", Malformed),
+            (Scheme::Siren, "732 829 320", Malformed),
+            (Scheme::Siren, "73282932O", Malformed),
+            (Scheme::Siret, "73282932000074", Good),
+            (Scheme::Siret, "73282932000075", CheckDigit),
+            (Scheme::Siret, "7328293200007", Malformed),
+            (Scheme::Siret, "732829320", Malformed),
+            // La Poste: its seat by Luhn, its branches by the sum of digits and not by Luhn.
+            (Scheme::Siret, "35600000000048", Good),
+            (Scheme::Siret, "35600000049837", Good),
+            (Scheme::Siret, "35600000049838", CheckDigit),
+            (Scheme::Siret, "35600000000055", CheckDigit),
+            (Scheme::Siren, "356000000", Good),
+            (Scheme::Rna, "W442000001", Good),
+            (Scheme::Rna, "w442000001", Malformed),
+            (Scheme::Rna, "W44200000", Malformed),
+            (Scheme::Rna, "W44200000A", Malformed),
+            (Scheme::Lei, "5493001KJTIIGC8Y1R12", Good),
+            (Scheme::Lei, "529900T8BM49AURSDO55", Good),
+            (Scheme::Lei, "5493001KJTIIGC8Y1R13", CheckDigit),
+            (Scheme::Lei, "5493001KJTIIGC8Y1R1A", Malformed),
+            (Scheme::Lei, "5493001kjtiigc8y1r12", Malformed),
+            (Scheme::Lei, "5493001KJTIIGC8Y1R1", Malformed),
+            (Scheme::Vat, "FR40303265045", Good),
+            (Scheme::Vat, "FR41303265045", CheckDigit),
+            (Scheme::Vat, "FRK7399859412", Good),
+            (Scheme::Vat, "FR4Z123456782", Good),
+            (Scheme::Vat, "FRK8399859412", CheckDigit),
+            (Scheme::Vat, "FRO7399859412", Malformed),
+            (Scheme::Vat, "FR4030326504", Malformed),
+            (Scheme::Vat, "FR", Malformed),
+            // Monaco: no Luhn digit.
+            (Scheme::Vat, "FR53000004605", Good),
+            (Scheme::Vat, "IE6388047V", Good),
+            (Scheme::Vat, "DE136695976", Good),
+            (Scheme::Vat, "D1136695976", Malformed),
+            (Scheme::Vat, "DE 136695976", Malformed),
+            (Scheme::OrgId, "FR-RCS-732829320", Good),
+            (Scheme::OrgId, "XI-LEI-5493001KJTIIGC8Y1R12", Good),
+            (Scheme::OrgId, "GB-CHC-1234-5", Good),
+            (Scheme::OrgId, "FR-RCS-", Malformed),
+            (Scheme::OrgId, "FR-732829320", Malformed),
+            (Scheme::OrgId, "fr-RCS-732829320", Malformed),
+            (Scheme::OrgId, "FR-RCS-7328 29320", Malformed),
+            (Scheme::OrgId, "", Malformed),
+        ] {
+            assert_eq!(verdict(scheme, value), expected, "{scheme} {value}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_a_check_panic() {
+        let texts = [
+            "",
+            "é",
+            "FR",
+            "FRA",
+            "FRé1234567890",
+            "W",
+            "-",
+            "--",
+            "\u{a0}",
+            "00000000000000",
+            "9999999999999999",
+        ];
+        let verdicts: Vec<_> = texts
+            .iter()
+            .flat_map(|text| Scheme::ALL.map(|scheme| verdict(scheme, text)))
+            .collect();
+        assert!(verdicts.contains(&Malformed));
+    }
+
+    /// Every one-digit fault of a number in Luhn's scheme is found.
+    #[test]
+    fn luhn_finds_every_single_wrong_digit() {
+        let right = b"73282932000074";
+        for place in 0..right.len() {
+            for digit in b'0'..=b'9' {
+                let mut number = *right;
+                number[place] = digit;
+                assert_eq!(luhn(&number), digit == right[place]);
+            }
+        }
+    }
+
+    #[test]
+    fn schemes_read_their_names() {
+        for scheme in Scheme::ALL {
+            assert_eq!(scheme.as_str().parse(), Ok(scheme));
+        }
+        assert!("siren".parse::<Scheme>().is_err());
+    }
+}

@@ -28,6 +28,7 @@ use crate::error::{KeyFault, PrimitiveError};
 use crate::hash::{Domain, Hash, Hasher, array, hash, read_hex, write_hex};
 
 /// A secret signing key. Its memory is wiped when it is dropped, and no trait shows it.
+#[derive(Clone)]
 pub struct SecretKey(SigningKey);
 
 impl SecretKey {
@@ -400,4 +401,123 @@ pub fn verify_possession(
     proof: &Signature,
 ) -> bool {
     verify(key, &possession_message(purpose, network_name, key), proof)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    /// RFC 8032, section 7.1, tests 1 and 2.
+    #[test]
+    fn keys_and_signatures_are_those_of_the_standard() {
+        for (seed, public, message, signature) in [
+            (
+                "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+                "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+                b"".as_slice(),
+                "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155\
+                 5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+            ),
+            (
+                "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+                "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+                b"\x72",
+                "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+                 085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+            ),
+        ] {
+            let secret = SecretKey::from_seed(read_hex(seed).unwrap());
+            let public: PublicKey = public.parse().unwrap();
+            let signature: Signature = signature.parse().unwrap();
+            assert_eq!(secret.public(), public);
+            assert_eq!(secret.sign(message), signature);
+            assert!(verify(&public, message, &signature));
+            assert!(!verify(&public, b"other", &signature));
+        }
+    }
+
+    #[test]
+    fn a_secret_key_shows_its_public_half_only() {
+        let secret = SecretKey::from_seed([0x5a; 32]);
+        let shown = format!("{secret:?}");
+        assert!(
+            shown.contains(&secret.public().to_string())
+                && !shown.contains("5a5a")
+                && !shown.contains("90, 90")
+        );
+        assert_eq!(secret.to_seed(), [0x5a; 32]);
+    }
+
+    #[test]
+    fn possession_is_proven_for_one_key_purpose_and_network() {
+        let secret = SecretKey::from_seed([1; 32]);
+        let key = secret.public();
+        let proof = prove_possession(&secret, PossessionPurpose::Office, "demo");
+        assert!(verify_possession(
+            &key,
+            PossessionPurpose::Office,
+            "demo",
+            &proof
+        ));
+        assert!(!verify_possession(
+            &key,
+            PossessionPurpose::Consensus,
+            "demo",
+            &proof
+        ));
+        assert!(!verify_possession(
+            &key,
+            PossessionPurpose::Office,
+            "live",
+            &proof
+        ));
+        let other = SecretKey::from_seed([2; 32]).public();
+        assert!(!verify_possession(
+            &other,
+            PossessionPurpose::Office,
+            "demo",
+            &proof
+        ));
+        assert_eq!(
+            possession_message(PossessionPurpose::Office, "demo", &key),
+            hash("possession", &[b"office", b"demo", key.as_bytes()]).as_bytes()
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_point_verify_nothing() {
+        let mut bytes = [0; 32];
+        bytes[0] = 2;
+        let key = PublicKey::from_bytes_unchecked(bytes);
+        assert_eq!(PreparedKey::new(&key), None);
+        assert!(!verify(&key, b"", &Signature([0; 64])));
+        assert_eq!(
+            verify_each(&[
+                (key, b"", Signature([0; 64])),
+                (key, b"", Signature([0; 64]))
+            ]),
+            [false, false]
+        );
+    }
+
+    #[test]
+    fn seeds_depend_on_everything_in_the_batch() {
+        let secret = SecretKey::from_seed([1; 32]);
+        let seed = |message: &[u8], signature: Signature, start| {
+            let mut batch = BatchVerifier::new();
+            batch.push(&secret.public(), message, &signature);
+            let mut bytes = [0; 32];
+            rand_core::Rng::fill_bytes(&mut Seeds::new(&batch.content).of(start, 1), &mut bytes);
+            bytes
+        };
+        let signature = secret.sign(b"a");
+        let mut other = signature;
+        other.0[63] ^= 0x10;
+        assert_eq!(seed(b"a", signature, 0), seed(b"a", signature, 0));
+        assert_ne!(seed(b"a", signature, 0), seed(b"b", signature, 0));
+        assert_ne!(seed(b"a", signature, 0), seed(b"a", other, 0));
+        assert_ne!(seed(b"a", signature, 0), seed(b"a", signature, 1));
+    }
 }

@@ -123,10 +123,9 @@ fn digit_runs(seen: &[u8]) -> Option<PersonalData> {
 
 /// `0[1-9]` and 8 digits; or `+33` or `0033`, an optional 0, and 9 digits.
 fn is_phone(digits: &[u8], plus: bool) -> bool {
-    let abroad = if plus {
-        digits.strip_prefix(b"33")
-    } else {
-        digits.strip_prefix(b"0033")
+    let abroad = match digits.strip_prefix(b"0033") {
+        None if plus => digits.strip_prefix(b"33"),
+        rest => rest,
     };
     match abroad {
         Some(rest) => rest.len() == 9 || rest.len() == 10 && rest[0] == b'0',
@@ -187,3 +186,139 @@ fn begins_with_iban(rest: &[u8]) -> bool {
 /// Least and most characters of an IBAN without its spaces.
 const IBAN_MIN: usize = 15;
 const IBAN_MAX: usize = 34;
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use PersonalData::{Email, Iban, Phone, SocialSecurity};
+
+    fn assert_finds(table: &[(&str, Option<PersonalData>)]) {
+        for (text, expected) in table {
+            assert_eq!(scan(text), *expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_email_has_a_local_part_and_a_domain_that_ends_in_letters() {
+        assert_finds(&[
+            ("écrire à a.b+c%d_e-f@mail.example-x.org.", Some(Email)),
+            ("x@y.fr", Some(Email)),
+            ("éx@y.fr", Some(Email)),
+            ("x@y.f", None),
+            ("x@localhost", None),
+            ("x@.fr", None),
+            ("x@y..fr", None),
+            ("@y.fr", None),
+            ("é@y.fr", None),
+            ("x @y.fr", None),
+            ("x@é.fr", None),
+            ("x@1.2", None),
+            ("3 @ 2 euros. Fin", None),
+        ]);
+    }
+
+    #[test]
+    fn a_phone_number_is_a_whole_run_of_digits() {
+        assert_finds(&[
+            ("0612345678", Some(Phone)),
+            ("tél. 06 12 34 56 78.", Some(Phone)),
+            ("06.12.34.56.78", Some(Phone)),
+            ("06-12/34 56.78", Some(Phone)),
+            ("06\u{a0}12\u{202f}34 56 78", Some(Phone)),
+            ("é0612345678é", Some(Phone)),
+            ("+33612345678", Some(Phone)),
+            ("+33 6 12 34 56 78", Some(Phone)),
+            ("+33 06 12 34 56 78", Some(Phone)),
+            ("0033612345678", Some(Phone)),
+            ("+0033612345678", Some(Phone)),
+            ("+0612345678", Some(Phone)),
+            ("0033 06 12 34 56 78", Some(Phone)),
+            // One digit less or more, two separators, a zero after the zero, a letter that touches.
+            ("06 12 34 56 7", None),
+            ("06 12 34 56 789", None),
+            ("06  12 34 56 78", None),
+            ("06, 12 34 56 78", None),
+            ("0012345678", None),
+            ("1612345678", None),
+            ("a0612345678", None),
+            ("0612345678a", None),
+            ("N 0612345678b", None),
+            ("33612345678", None),
+            ("+34612345678", None),
+            ("+33 16 12 34 56 78", None),
+            ("+ 33612345678", None),
+            ("44000 06 12 34 56 78", None),
+            // A no-break space of another width is not seen and ends the run.
+            ("06\u{2009}12345678", None),
+        ]);
+    }
+
+    #[test]
+    fn a_social_security_number_needs_its_key() {
+        assert_finds(&[
+            ("295109912611193", Some(SocialSecurity)),
+            ("2 95 10 99 126 111 93", Some(SocialSecurity)),
+            ("295109912611194", None),
+            ("395109912611193", None),
+            ("29510991261119", None),
+            ("2951099126111930", None),
+            ("x295109912611193", None),
+        ]);
+    }
+
+    #[test]
+    fn an_iban_needs_its_check_digits() {
+        assert_finds(&[
+            ("FR1420041010050500013M02606", Some(Iban)),
+            ("compte FR14 2004 1010 0505 0001 3M02 606.", Some(Iban)),
+            (
+                "FR14 2004 1010 0505 0001 3M02 606 BIC PSSTFRPPNTE",
+                Some(Iban),
+            ),
+            (
+                "FR14\u{a0}2004\u{a0}1010\u{a0}0505\u{a0}0001\u{a0}3M02\u{a0}606",
+                Some(Iban),
+            ),
+            ("GB82 WEST 1234 5698 7654 32", Some(Iban)),
+            // The shortest there is has 15 characters, Norway's.
+            ("NO9386011117947", Some(Iban)),
+            ("FR1520041010050500013M02606", None),
+            ("fr1420041010050500013m02606", None),
+            ("FR14  20041010050500013M02606", None),
+            ("XFR1420041010050500013M02606", None),
+            ("FR1420041010050500013M02606x", None),
+            ("FR14", None),
+        ]);
+    }
+
+    #[test]
+    fn ordinary_texts_of_grants_are_let_through() {
+        assert_finds(&[
+            ("", None),
+            ("SUBVENTION 2017 DU 01/01/2017 AU 31/12/2017", None),
+            (
+                "Délibération n° 2017-07-14/123 du 14.07.2017, 12 345,67 €",
+                None,
+            ),
+            ("SIRET 732 829 320 00074", None),
+            ("EN 2017 AIDE A L'ACQUISITION DE LIVRES", None),
+            ("tome 1 2 3 4 5 6 7 8 9 10 11 12", None),
+        ]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_scanned_and_what_stands_around_a_find_does_not_hide_it(before in ".{0,40}", after in ".{0,40}") {
+            // A pair of line-like marks that the scan does not see ends every run beside the number.
+            for find in ["0612345678", "FR1420041010050500013M02606"] {
+                let text = format!("{before}«{find}»{after}");
+                prop_assert!(scan(&text).is_some());
+            }
+            let _ = scan(&before);
+        }
+    }
+}

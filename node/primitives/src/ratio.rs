@@ -122,3 +122,64 @@ impl fmt::Display for Rational {
         write!(f, "{}/{}", self.num, self.den)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ruint::Uint;
+
+    use super::*;
+
+    /// floor(value · num / den) in 256 bits: the definition.
+    fn exact(value: u128, num: u64, den: u64) -> Option<u128> {
+        let wide = Uint::<256, 4>::from(value) * Uint::from(num) / Uint::from(den);
+        u128::try_from(wide).ok()
+    }
+
+    #[test]
+    fn the_levy_of_the_rulebook_is_floored() {
+        let share = Ppm::new(83_417).unwrap();
+        let base = share.floor_of(120_000_000_000);
+        assert_eq!(base, 10_010_040_000);
+        assert_eq!(Ppm::new(30_000).unwrap().floor_of(base), 300_301_200);
+        // Interest: 0.20 % a month on 1,234,567.89 for five started months.
+        assert_eq!(
+            Ppm::new(5 * 2_000).unwrap().floor_of(123_456_789),
+            1_234_567
+        );
+    }
+
+    #[test]
+    fn bounds_are_inclusive() {
+        assert_eq!(Ppm::new(1_000_000), Ok(Ppm::ONE));
+        assert_eq!(
+            Ppm::new(1_000_001),
+            Err(PrimitiveError::Ratio {
+                max: 1_000_000,
+                value: 1_000_001
+            })
+        );
+        assert!(Factor::new(10_000_000).is_ok() && Factor::new(10_000_001).is_err());
+        assert_eq!(Factor::from(Ppm::ONE), Factor::ONE);
+        assert_eq!(Rational::new(1, 0).floor_of(5), None);
+        assert!(
+            Rational::new(3, 3).is_share()
+                && !Rational::new(4, 3).is_share()
+                && !Rational::new(0, 0).is_share()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_ratio_is_the_exact_floor(value: u128, ppm in 0u32..=1_000_000, factor in 0u32..=10_000_000) {
+            prop_assert_eq!(Some(Ppm::new(ppm).unwrap().floor_of(value)), exact(value, ppm.into(), 1_000_000));
+            let expected = exact(value, factor.into(), 1_000_000).unwrap_or(u128::MAX);
+            prop_assert_eq!(Factor::new(factor).unwrap().floor_of(value), expected);
+        }
+
+        #[test]
+        fn every_fraction_is_the_exact_floor_or_none(value: u128, num: u64, den in 1u64..) {
+            prop_assert_eq!(Rational::new(num, den).floor_of(value), exact(value, num, den));
+        }
+    }
+}

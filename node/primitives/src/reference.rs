@@ -163,3 +163,94 @@ fn digit(character: u8) -> Option<u8> {
         .position(|&c| c == character)
         .map(|value| value as u8)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_reference_is_its_letter_and_sixteen_bytes_in_base_32() {
+        let written = |byte| {
+            Reference {
+                kind: ReferenceKind::Promise,
+                bytes: [byte; 16],
+            }
+            .to_string()
+        };
+        assert_eq!(written(0), "P00000000000000000000000000");
+        assert_eq!(written(0xff), "P7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+        let mut id = [0xee; 32];
+        id[..16].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1]);
+        let reference = Reference::of(ReferenceKind::Levy, &Hash(id));
+        assert_eq!(reference.to_string(), "L00000000000000000000000101");
+        assert!(reference.names(&Hash(id)) && !reference.names(&Hash::ZERO));
+    }
+
+    #[test]
+    fn reading_forgives_case_and_confusions() {
+        let expected: Reference = "P01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+        assert_eq!("p01arz3ndektsv4rrffq69g5fav".parse(), Ok(expected));
+        assert_eq!("PO1ARZ3NDEKTSV4RRFFQ69G5FAV".parse(), Ok(expected));
+        assert_eq!("poiarz3ndektsv4rrffq69g5fav".parse(), Ok(expected));
+        assert_eq!("PolARZ3NDEKTSV4RRFFQ69G5FAV".parse(), Ok(expected));
+        // The letter is not forgiven: L is a levy and no 1.
+        assert_eq!(
+            "L01ARZ3NDEKTSV4RRFFQ69G5FAV"
+                .parse::<Reference>()
+                .map(|r| r.kind),
+            Ok(ReferenceKind::Levy)
+        );
+    }
+
+    #[test]
+    fn anything_else_is_no_reference() {
+        for wrong in [
+            "",
+            "P01ARZ3NDEKTSV4RRFFQ69G5FA",
+            "P01ARZ3NDEKTSV4RRFFQ69G5FAVV",
+            "X01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "P81ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "PU1ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "P-1ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "PÉ1ARZ3NDEKTSV4RRFFQ69G5FA",
+        ] {
+            assert!(wrong.parse::<Reference>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_first_reference_in_a_text_is_found_if_it_stands_alone() {
+        let first = "G01ARZ3NDEKTSV4RRFFQ69G5FAV";
+        let second = "C01ARZ3NDEKTSV4RRFFQ69G5FAV";
+        for (text, expected) in [
+            (
+                std::format!("VIR SEPA ref:{first}/facture {second}"),
+                Some(first),
+            ),
+            (std::format!("don é{}é", first.to_lowercase()), Some(first)),
+            (std::format!("A{first} {second}"), Some(second)),
+            (std::format!("{first}9"), None),
+            ("ABCDEFGHIJKLMNOPQRSTUVWXYZA 123".to_string(), None),
+            (std::string::String::new(), None),
+        ] {
+            assert_eq!(
+                Reference::find_in(&text),
+                expected.map(|e| e.parse().unwrap()),
+                "{text}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_reference_reads_what_it_writes(kind in 0usize..8, bytes: [u8; 16]) {
+            let reference = Reference { kind: ReferenceKind::ALL[kind], bytes };
+            prop_assert_eq!(reference.to_string().parse(), Ok(reference));
+            prop_assert_eq!(Reference::find_in(&reference.to_string()), Some(reference));
+        }
+    }
+}

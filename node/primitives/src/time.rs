@@ -175,3 +175,49 @@ fn decimal<N: FromStr>(text: &str) -> Option<N> {
         text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if canonical { text.parse().ok() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn arithmetic_stops_at_the_ends_instead_of_wrapping() {
+        assert_eq!(Height(u64::MAX).next(), None);
+        assert_eq!(Height::GENESIS.previous(), None);
+        assert_eq!(
+            Height(7).checked_sub(3).and_then(Height::next),
+            Some(Height(5))
+        );
+        assert_eq!(Round(u32::MAX).next(), None);
+        assert_eq!(Round::ZERO.next(), Some(Round(1)));
+        assert_eq!(BlockTime(u64::MAX).checked_add(1), None);
+        assert_eq!(BlockTime(u64::MAX).saturating_add(1), BlockTime(u64::MAX));
+        assert_eq!(BlockTime(5).since(BlockTime(3)), Some(2));
+        assert_eq!(BlockTime(3).since(BlockTime(5)), None);
+    }
+
+    #[test]
+    fn a_cursor_has_exactly_one_text() {
+        let cursor = Cursor::new(Height(12), 0);
+        assert_eq!(cursor.to_string(), "12.0");
+        assert_eq!("12.0".parse(), Ok(cursor));
+        for wrong in [
+            "",
+            "12",
+            "12.",
+            ".0",
+            "012.0",
+            "12.00",
+            "+12.0",
+            "12.-1",
+            "12.0.0",
+            "12.4294967296",
+            " 12.0",
+        ] {
+            assert!(wrong.parse::<Cursor>().is_err(), "{wrong}");
+        }
+        assert!(Cursor::new(Height(2), 9) < Cursor::new(Height(3), 0));
+    }
+}

@@ -1,7 +1,7 @@
 //! SCDL: the French "essential data of grant agreements", as real files hold them.
 //!
 //! [`read`] takes the bytes of one file and gives the rows that can be recorded, the rows that cannot with the reason
-//! of each, and the totals by which the import is controlled (`docs/formats.md`; rulebook §7, `declare_past_grant`).
+//! of each, and the totals by which the import is controlled (formats, SCDL; rulebook §7, `declare_past_grant`).
 //!
 //! **Promises.** accepted + refused = rows, and blank lines are no rows. The order is that of the file. Rows of equal
 //! content stay apart. Amounts are integers of cents. The same bytes give the same import.
@@ -95,10 +95,21 @@ pub struct YearTotal {
 /// is no error but a [`Refusal`].
 pub fn read(bytes: &[u8]) -> Result<Import, ExchangeError> {
     if bytes.len() > FILE_BYTES_MAX {
-        return Err(ExchangeError::TooLarge { bytes: bytes.len(), max: FILE_BYTES_MAX });
+        return Err(ExchangeError::TooLarge {
+            bytes: bytes.len(),
+            max: FILE_BYTES_MAX,
+        });
     }
-    let Head { delimiter, header, mut records } = head(bytes)?;
-    let layout = Layout { delimiter, header: &header, width: row_width(delimiter, &header, records.clone()) };
+    let Head {
+        delimiter,
+        header,
+        mut records,
+    } = head(bytes)?;
+    let layout = Layout {
+        delimiter,
+        header: &header,
+        width: row_width(delimiter, &header, records.clone()),
+    };
     let row_hash = Domain::new("scdl-row");
 
     let (mut rows, mut blank) = (0, 0);
@@ -115,7 +126,11 @@ pub fn read(bytes: &[u8]) -> Result<Import, ExchangeError> {
         if rows > ROWS_MAX {
             return Err(ExchangeError::TooManyRows { max: ROWS_MAX });
         }
-        let place = Place { line: record.line, row: rows, hash: row_hash.hash(&[record.bytes]) };
+        let place = Place {
+            line: record.line,
+            row: rows,
+            hash: row_hash.hash(&[record.bytes]),
+        };
         let (figures, outcome) = row_of(&layout, record, place);
         match outcome {
             Ok(row) => {
@@ -124,7 +139,14 @@ pub fn read(bytes: &[u8]) -> Result<Import, ExchangeError> {
             }
             Err(fault) => {
                 let without_beneficiary = fault.reason == Reason::BeneficiaryMissing;
-                sums.add(figures, if without_beneficiary { Kind::Nameless } else { Kind::Refused });
+                sums.add(
+                    figures,
+                    if without_beneficiary {
+                        Kind::Nameless
+                    } else {
+                        Kind::Refused
+                    },
+                );
                 if let Some(figures) = figures.filter(|_| without_beneficiary) {
                     nameless.push((refused.len(), figures));
                 }
@@ -133,8 +155,11 @@ pub fn read(bytes: &[u8]) -> Result<Import, ExchangeError> {
         }
     }
     for (index, figures) in nameless {
-        let Some(refusal) = refused.get_mut(index).filter(|_| sums.is_total(figures)) else { continue };
-        *refusal = Fault::of_cell(Column::Amount, &euros(figures.minor), Reason::TotalRow).at(refusal.line, refusal.row);
+        let Some(refusal) = refused.get_mut(index).filter(|_| sums.is_total(figures)) else {
+            continue;
+        };
+        *refusal = Fault::of_cell(Column::Amount, &euros(figures.minor), Reason::TotalRow)
+            .at(refusal.line, refusal.row);
     }
     let (gaps, normalised) = counts(&accepted);
     Ok(Import {
@@ -166,24 +191,40 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, ExchangeError> {
     for delimiter in Delimiter::ALL {
         let mut records = Records::new(bytes, delimiter);
         let titles = loop {
-            let Some(Record { line, cells, .. }) = records.next_record() else { break None };
+            let Some(Record { line, cells, .. }) = records.next_record() else {
+                break None;
+            };
             match cells {
                 Ok(cells) if cells.is_blank() => {}
                 Ok(cells) => break Some((line, Header::from_titles(cells.iter()))),
                 Err(_) => {
-                    nothing_found = ExchangeError::NotScdl { line, known: 0, min: HEADER_COLUMNS_MIN };
+                    nothing_found = ExchangeError::NotScdl {
+                        line,
+                        known: 0,
+                        min: HEADER_COLUMNS_MIN,
+                    };
                     break None;
                 }
             }
         };
-        let Some((line, header)) = titles else { continue };
+        let Some((line, header)) = titles else {
+            continue;
+        };
         let header = header.map_err(|column| ExchangeError::ColumnTwice { column })?;
         let known = header.known();
         if known < HEADER_COLUMNS_MIN {
-            nothing_found = ExchangeError::NotScdl { line, known, min: HEADER_COLUMNS_MIN };
+            nothing_found = ExchangeError::NotScdl {
+                line,
+                known,
+                min: HEADER_COLUMNS_MIN,
+            };
         } else if best.as_ref().is_none_or(|best| known > best.header.known()) {
             records.set_width(header.titled);
-            best = Some(Head { delimiter, header, records });
+            best = Some(Head {
+                delimiter,
+                header,
+                records,
+            });
         }
     }
     best.ok_or(nothing_found)
@@ -191,7 +232,7 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, ExchangeError> {
 
 /// How many cells a row has: as many as the header, unless all rows of the file agree on another number that covers the
 /// titles, as some programs end each line, or each but the header, with delimiters. Never with commas: there an
-/// amount's decimals may be the cell too many.
+/// amount's decimals may be the cell too many. Each row must then pass [`surplus_is_certain`].
 fn row_width(delimiter: Delimiter, header: &Header, mut records: Records<'_>) -> usize {
     if delimiter == Delimiter::Comma {
         return header.width;
@@ -219,8 +260,16 @@ struct Layout<'a> {
 }
 
 /// Reads one record as a row.
-fn row_of(layout: &Layout<'_>, record: Record<'_>, place: Place) -> (Option<Figures>, Result<Row, Fault>) {
-    let Layout { delimiter, header, width } = *layout;
+fn row_of(
+    layout: &Layout<'_>,
+    record: Record<'_>,
+    place: Place,
+) -> (Option<Figures>, Result<Row, Fault>) {
+    let Layout {
+        delimiter,
+        header,
+        width,
+    } = *layout;
     let cells = match record.cells {
         Ok(cells) => cells,
         Err(malformed) => {
@@ -229,34 +278,70 @@ fn row_of(layout: &Layout<'_>, record: Record<'_>, place: Place) -> (Option<Figu
                 Malformed::QuoteOpen | Malformed::QuoteInside => Reason::QuoteMalformed,
                 Malformed::Glued => Reason::CellsAmbiguous,
             };
-            let beginning = record.bytes.get(..4 * VALUE_CHARACTERS_MAX).unwrap_or(record.bytes);
-            return (None, Err(Fault::of_row(&records::decode(beginning), reason)));
+            let beginning = record
+                .bytes
+                .get(..4 * VALUE_CHARACTERS_MAX)
+                .unwrap_or(record.bytes);
+            return (
+                None,
+                Err(Fault::of_row(&records::decode(beginning), reason)),
+            );
         }
     };
-    let untitled_are_empty = (header.titled..cells.len()).all(|i| cells.get(i).is_none_or(|cell| cell.trim().is_empty()));
-    if cells.len() != width || !untitled_are_empty {
+    if cells.len() != width || !surplus_is_certain(header, &cells) {
         let value = format!("{} cells under a header of {}", cells.len(), header.width);
         return (None, Err(Fault::of_row(&value, Reason::CellsAmbiguous)));
     }
     if delimiter == Delimiter::Comma
         && let Some((column, value)) = split_amount(header, &cells)
     {
-        return (None, Err(Fault::of_cell(column, &value, Reason::CellsAmbiguous)));
+        return (
+            None,
+            Err(Fault::of_cell(column, &value, Reason::CellsAmbiguous)),
+        );
     }
     let row::Reading { figures, outcome } = row::read(header, &cells, place);
     (figures, outcome)
 }
 
+/// Whether the cells behind the last title are no more than the line's end. They must be empty, and the last titled
+/// column must hold a value of a checked kind: a delimiter too many inside the row would have moved its neighbour there.
+fn surplus_is_certain(header: &Header, cells: &Cells) -> bool {
+    if cells.len() == header.titled {
+        return true;
+    }
+    let is_empty = |index| cells.get(index).is_none_or(|cell| cell.trim().is_empty());
+    header.titled.checked_sub(1).is_some_and(|last| {
+        let checked = header
+            .column_at(last)
+            .is_some_and(|column| !column.holds_words());
+        checked && !is_empty(last) && (header.titled..cells.len()).all(is_empty)
+    })
+}
+
 /// An unquoted amount with a comma takes two cells of a file with commas. Where another cell is missing, the number of
 /// cells is right all the same; what gives it away is a number on its own where the next column holds words.
 fn split_amount(header: &Header, cells: &Cells) -> Option<(Column, String)> {
-    [Column::Amount, Column::Loan, Column::Guarantee, Column::InKindEstimate].into_iter().find_map(|column| {
+    [
+        Column::Amount,
+        Column::Loan,
+        Column::Guarantee,
+        Column::InKindEstimate,
+    ]
+    .into_iter()
+    .find_map(|column| {
         let index = header.position(column)?;
         let (amount, next) = (cells.get(index)?.trim(), cells.get(index + 1)?.trim());
         let holds_words = header.column_at(index + 1).is_none_or(Column::holds_words);
         let whole = amount.ends_with(|c: char| c.is_ascii_digit()) && !amount.contains(['.', ',']);
-        let short = next.split('.').next().is_some_and(|digits| (1..=3).contains(&digits.len()));
-        let number = short && next.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let short = next
+            .split('.')
+            .next()
+            .is_some_and(|digits| (1..=3).contains(&digits.len()));
+        let number = short
+            && next
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.');
         (holds_words && whole && number).then(|| (column, format!("{amount},{next}")))
     })
 }
@@ -305,7 +390,9 @@ impl Sum {
 
 impl Sums {
     fn add(&mut self, figures: Option<Figures>, kind: Kind) {
-        let Some(Figures { year, minor }) = figures else { return };
+        let Some(Figures { year, minor }) = figures else {
+            return;
+        };
         self.file.add(minor, kind);
         self.years.entry(year).or_default().add(minor, kind);
     }
@@ -318,7 +405,10 @@ impl Sums {
 }
 
 fn totals(accepted: &[Row], sums: &Sums) -> Totals {
-    let mut totals = Totals { refused_minor: sums.file.refused + sums.file.nameless, ..Totals::default() };
+    let mut totals = Totals {
+        refused_minor: sums.file.refused + sums.file.nameless,
+        ..Totals::default()
+    };
     for row in accepted {
         let year = totals.by_year.entry(row.date.year).or_default();
         year.rows += 1;

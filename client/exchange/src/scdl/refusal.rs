@@ -134,23 +134,45 @@ pub(super) struct Fault {
 impl Fault {
     /// A fault of one cell.
     pub(super) fn of_cell(column: Column, value: &str, reason: Reason) -> Self {
-        Self { column: Some(column), value: shown(value), reason }
+        Self {
+            column: Some(column),
+            value: shown(value),
+            reason,
+        }
     }
 
     /// A fault of the whole row.
     pub(super) fn of_row(value: &str, reason: Reason) -> Self {
-        Self { column: None, value: shown(value), reason }
+        Self {
+            column: None,
+            value: shown(value),
+            reason,
+        }
     }
 
     /// Places it.
     pub(super) fn at(self, line: u32, row: u32) -> Refusal {
-        let Self { column, value, reason } = self;
-        Refusal { line, row, column, value, reason }
+        let Self {
+            column,
+            value,
+            reason,
+        } = self;
+        Refusal {
+            line,
+            row,
+            column,
+            value,
+            reason,
+        }
     }
 }
 
 fn shown(value: &str) -> String {
-    let mut shown: String = value.trim().chars().take(VALUE_CHARACTERS_MAX + 1).collect();
+    let mut shown: String = value
+        .trim()
+        .chars()
+        .take(VALUE_CHARACTERS_MAX + 1)
+        .collect();
     super::values::cut(&mut shown, VALUE_CHARACTERS_MAX);
     shown
 }

@@ -66,7 +66,7 @@ pub struct PublicKey([u8; 32]);
 
 impl PublicKey {
     /// The key of these bytes, if it may enter genesis or state: a point of the curve in its canonical encoding,
-    /// neither of small order nor with a torsion part (consensus page, Signatures). Costs about 100 µs.
+    /// neither of small order nor with a torsion part (consensus page, Signatures). Costs about 36 µs.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
     PreparedKey::new(key).is_some_and(|key| key.verify(message, signature))
 }
 
-/// A key decoded once for many single verifications, as of a validator's votes: saves a tenth of each.
+/// A key decoded once for many single verifications, as of a validator's votes: saves a seventh of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreparedKey(VerificationKey);
 
@@ -286,7 +286,7 @@ impl BatchVerifier {
     /// culprits are alone: k bad ones of n cost about k · log2(n / k) smaller batches more.
     pub fn verify_each(self) -> Vec<bool> {
         let mut verdicts = vec![false; self.items.len()];
-        halve(&self.items, &Seeds::new(&self.content), 0, &mut verdicts);
+        judge(&self.items, &Seeds::new(&self.content), 0, &mut verdicts);
         verdicts
     }
 }
@@ -339,14 +339,28 @@ fn verify_items(items: &[Item], seeds: &Seeds, start: usize) -> bool {
     }
 }
 
-fn halve(items: &[Item], seeds: &Seeds, start: usize, verdicts: &mut [bool]) {
+/// Fills in the verdict of each item.
+fn judge(items: &[Item], seeds: &Seeds, start: usize, verdicts: &mut [bool]) {
     if verify_items(items, seeds, start) {
         verdicts.fill(true);
-    } else if items.len() > 1 {
-        let middle = items.len() / 2;
-        let (first, second) = verdicts.split_at_mut(middle);
-        halve(&items[..middle], seeds, start, first);
-        halve(&items[middle..], seeds, start + middle, second);
+    } else {
+        search(items, seeds, start, verdicts);
+    }
+}
+
+/// The same for items of which at least one is known to fail; the verdicts are `false` so far.
+fn search(items: &[Item], seeds: &Seeds, start: usize, verdicts: &mut [bool]) {
+    if items.len() < 2 {
+        return;
+    }
+    let middle = items.len() / 2;
+    let (first, second) = verdicts.split_at_mut(middle);
+    judge(&items[..middle], seeds, start, first);
+    if first.iter().all(|&good| good) {
+        // Then the one that fails is in the second half, which need not be verified as a whole.
+        search(&items[middle..], seeds, start + middle, second);
+    } else {
+        judge(&items[middle..], seeds, start + middle, second);
     }
 }
 

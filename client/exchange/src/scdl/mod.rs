@@ -32,8 +32,8 @@ use row::{Figures, Place};
 /// The largest file read, in bytes.
 pub const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The most rows of one file.
-pub const ROWS_MAX: u32 = 500_000;
+/// The most rows of one file; with their texts they take a few hundred megabytes of memory.
+pub const ROWS_MAX: u32 = 250_000;
 
 /// Columns of the format that a line must title to be called a header.
 const HEADER_COLUMNS_MIN: usize = 3;
@@ -371,7 +371,7 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, minor: u64, kind: Kind) {
-        // At most 500,000 rows of at most 10^15 cents: far from the limit.
+        // At most 250,000 rows of at most 10^15 cents: far from the limit.
         match kind {
             Kind::Accepted => self.accepted += Balance::from(minor),
             Kind::Refused => self.refused += Balance::from(minor),

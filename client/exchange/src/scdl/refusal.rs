@@ -106,6 +106,49 @@ impl Reason {
             Self::PersonalData => "personal_data",
         }
     }
+
+    /// One sentence for whoever has to mend the file.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::LineTooLong => "the row has more than 65,536 bytes",
+            Self::QuoteMalformed => {
+                "a quote is not closed, or text follows a closing quote: double the quotes inside a cell"
+            }
+            Self::CellsAmbiguous => {
+                "the cells cannot be told apart: quote cells that hold the delimiter, and decimal commas"
+            }
+            Self::FunderMissing => "the funder has no identifier",
+            Self::DateMissing => "the convention has no date; a year is enough",
+            Self::Date => "no date, or one that is two days in two countries: write YYYY-MM-DD",
+            Self::Amount => "no amount: write digits with a decimal point, or leave the cell empty",
+            Self::AmountNegative => "the amount is below zero",
+            Self::AmountAmbiguous => {
+                "the amount reads as thousands or as decimals: write two decimals"
+            }
+            Self::AmountPrecision => "the amount has parts of a cent",
+            Self::AmountLimit => "the amount is over ten thousand billion euros",
+            Self::Share => "the share is not over 0 and up to 1: write 0.25 or 25 %",
+            Self::Identifier => {
+                "no SIREN of 9 digits, no SIRET of 14, no W and 9 digits of an association"
+            }
+            Self::TotalRow => {
+                "the row is the sum of the others and names no beneficiary: a total is no grant"
+            }
+            Self::BeneficiaryMissing => "the beneficiary has neither name nor identifier",
+            Self::AidMissing => "neither an amount nor a loan, a guarantee or aid in kind is given",
+            Self::Nature => {
+                "the nature is neither 'aide en numéraire' nor 'aide en nature' nor both"
+            }
+            Self::Period => {
+                "the payment has no readable day, nor a period from one day to a later one"
+            }
+            Self::StateAid => "the notification is neither 'oui' nor 'non'",
+            Self::PersonalData => {
+                "a name or text holds an e-mail address, a telephone, social security or account number"
+            }
+        }
+    }
 }
 
 /// A row that is not imported.

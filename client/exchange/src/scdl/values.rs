@@ -442,6 +442,18 @@ pub enum Nature {
     Both,
 }
 
+impl Nature {
+    /// The ledger's word: `cash`, `in_kind` or `both`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Money => "cash",
+            Self::Kind => "in_kind",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// Reads one of the format's four values, whatever its capitals, accents and separators.
 pub(super) fn nature(text: &str, rules: &mut Vec<Rule>) -> Option<Nature> {
     let (nature, spelled): (Nature, &[&str]) = match fold(text).as_str() {

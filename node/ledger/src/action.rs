@@ -1,0 +1,293 @@
+//! The kinds of transaction: what each implements, and the one list of them.
+//!
+//! A kind is one file. `validate` needs no state and runs everywhere; `decide` reads and answers with the event, which is the whole change and the
+//! public record; the event's `apply` writes and cannot fail. Time-driven kinds ([`Duty`]) are operations too: derived, never carried by a
+//! block, with receipts of their own. Everybody else walks [`Kind::ALL`].
+
+use crate::{
+    accounts::Postings,
+    history::RecordRef,
+    refusal::{Refusal, RefusalDoc, Reject},
+    signer::Context,
+    state::Overlay,
+    wire::{Canonical, Wire, WireError, pb},
+};
+use octroi_primitives::*;
+
+/// Where in the chain something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Height of the block.
+    pub height: Height,
+    /// Its time.
+    pub time: BlockTime,
+    /// Index of the receipt in the block, system receipts first.
+    pub receipt: u32,
+    /// The transaction, or system transaction.
+    pub transaction: TransactionId,
+}
+
+impl Place {
+    /// Legal date of the block.
+    pub fn date(&self) -> LegalDate {
+        LegalDate::at(self.time)
+    }
+}
+
+/// Work units of a kind without lists (rulebook §4, parameters).
+pub const BASE_COST: u64 = 10;
+
+/// What an organisation may ask of the ledger.
+pub trait Action: Wire<Proto: prost::Message + Default> + Clone + PartialEq + core::fmt::Debug {
+    /// What happened.
+    type Event: Effect;
+    /// Why not; the order of variants is precedence.
+    type Refused: Reject;
+
+    /// Checks that need no state: shapes and bounds. Run by client, node and auditor alike.
+    ///
+    /// # Errors
+    /// The first refusal of shape.
+    fn validate(&self) -> Result<(), Self::Refused>;
+
+    /// Checks against state, in order of precedence, and says what would happen. Reads, never writes.
+    ///
+    /// # Errors
+    /// The first refusal.
+    fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<Self::Event, Self::Refused>;
+
+    /// Work units, counted against the budget of a block.
+    fn cost(&self) -> u64 {
+        BASE_COST
+    }
+}
+
+/// What a rule does when its time has come. Its object is all it carries.
+pub trait Duty {
+    /// What happened.
+    type Event: Effect;
+    /// Why not.
+    type Refused: Reject;
+
+    /// Reads the state and says what happens to the object now.
+    ///
+    /// # Errors
+    /// When there is nothing left to do; the receipt says so.
+    fn decide(object: &Hash, place: &Place, state: &Overlay<'_>) -> Result<Self::Event, Self::Refused>;
+
+    /// Work units for this object in this state.
+    fn cost(_object: &Hash, _state: &Overlay<'_>) -> u64 {
+        BASE_COST
+    }
+}
+
+/// An event: the whole change of one transaction, and its public record.
+pub trait Effect: Wire<Proto: prost::Message + Default> + Clone + PartialEq + core::fmt::Debug {
+    /// Writes the change, save the postings, which are posted before by the one function that moves money. Never fails: `decide` has proven what it needs.
+    fn apply(&self, place: &Place, state: &mut Overlay<'_>);
+
+    /// The records whose public story this belongs to, as they are after `apply`: distinct, at most 8 unless the kind says more.
+    fn subjects(&self) -> Vec<RecordRef>;
+
+    /// The movements of money; none for most kinds.
+    fn postings(&self) -> Option<&Postings> {
+        None
+    }
+}
+
+/// The family of a kind: its tag divided by 256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Family(pub u8);
+
+macro_rules! kinds {
+    (
+        actions { $($tag:literal $name:ident $snake:ident in $($module:ident)::+;)+ }
+        duties { $($duty_tag:literal $duty:ident $duty_snake:ident in $($duty_module:ident)::+;)+ }
+    ) => {
+        /// Every kind, by its permanent tag.
+        #[allow(missing_docs)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Kind { $($name = $tag,)+ $($duty = $duty_tag,)+ }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+ $(Self::$duty,)+];
+            /// The kinds that transactions carry.
+            pub const ACTIONS: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Name in snake case, as the rulebook writes it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($snake),)+ $(Self::$duty => stringify!($duty_snake),)+ }
+            }
+
+            /// The kind of a tag.
+            pub const fn of_tag(tag: u16) -> Option<Self> {
+                match tag { $($tag => Some(Self::$name),)+ $($duty_tag => Some(Self::$duty),)+ _ => None }
+            }
+
+            /// Whether only the executor makes it.
+            pub const fn is_system(self) -> bool {
+                match self { $(Self::$name => false,)+ $(Self::$duty => true,)+ }
+            }
+
+            /// Its refusals in order of precedence.
+            pub const fn refusals(self) -> &'static [RefusalDoc] {
+                match self {
+                    $(Self::$name => <<$($module)::+::$name as Action>::Refused as Reject>::ALL,)+
+                    $(Self::$duty => <<$($duty_module)::+::$duty as Duty>::Refused as Reject>::ALL,)+
+                }
+            }
+        }
+
+        /// What a transaction asks.
+        #[allow(missing_docs)]
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Payload { $($name($($module)::+::$name),)+ }
+
+        /// What happened.
+        #[allow(missing_docs)]
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Event {
+            $($name(<$($module)::+::$name as Action>::Event),)+
+            $($duty(<$($duty_module)::+::$duty as Duty>::Event),)+
+        }
+
+        impl Payload {
+            /// Which kind.
+            pub const fn kind(&self) -> Kind { match self { $(Self::$name(_) => Kind::$name,)+ } }
+
+            /// Work units.
+            pub fn cost(&self) -> u64 { match self { $(Self::$name(action) => action.cost(),)+ } }
+
+            /// Checks that need no state.
+            ///
+            /// # Errors
+            /// The first refusal of shape.
+            pub fn validate(&self) -> Result<(), Refusal> {
+                match self { $(Self::$name(action) => action.validate().map_err(|refused| Refusal::new(Kind::$name, &refused)),)+ }
+            }
+
+            /// All checks; what would happen.
+            ///
+            /// # Errors
+            /// The first refusal.
+            pub fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<Event, Refusal> {
+                match self {
+                    $(Self::$name(action) => action
+                        .validate()
+                        .and_then(|()| action.decide(cx, state))
+                        .map(Event::$name)
+                        .map_err(|refused| Refusal::new(Kind::$name, &refused)),)+
+                }
+            }
+
+            /// The payload as JSON-free debug text is never shown; clients read its message.
+            pub fn to_wire(&self) -> pb::transaction::Payload {
+                match self { $(Self::$name(action) => pb::transaction::Payload::$name(action.to_proto()),)+ }
+            }
+
+            /// # Errors
+            /// A field that the kind cannot hold.
+            pub fn from_wire(payload: pb::transaction::Payload) -> Result<Self, WireError> {
+                match payload {
+                    $(pb::transaction::Payload::$name(action) => <$($module)::+::$name as Wire>::from_proto(action)
+                        .map(Self::$name).map_err(|error| error.within(stringify!($snake))),)+
+                }
+            }
+        }
+
+        impl Event {
+            /// Which kind.
+            pub const fn kind(&self) -> Kind { match self { $(Self::$name(_) => Kind::$name,)+ $(Self::$duty(_) => Kind::$duty,)+ } }
+
+            /// Writes the change, save its postings.
+            pub(crate) fn apply(&self, place: &Place, state: &mut Overlay<'_>) {
+                match self { $(Self::$name(event) => event.apply(place, state),)+ $(Self::$duty(event) => event.apply(place, state),)+ }
+            }
+
+            /// The records whose story it belongs to.
+            pub fn subjects(&self) -> Vec<RecordRef> {
+                match self { $(Self::$name(event) => event.subjects(),)+ $(Self::$duty(event) => event.subjects(),)+ }
+            }
+
+            /// The movements of money.
+            pub fn postings(&self) -> Option<&Postings> {
+                match self { $(Self::$name(event) => event.postings(),)+ $(Self::$duty(event) => event.postings(),)+ }
+            }
+
+            /// Canonical bytes of the kind's own event message.
+            pub fn to_bytes(&self) -> Vec<u8> {
+                match self { $(Self::$name(event) => Canonical::to_bytes(event),)+ $(Self::$duty(event) => Canonical::to_bytes(event),)+ }
+            }
+        }
+
+        impl Wire for Event {
+            type Proto = pb::Event;
+
+            fn to_proto(&self) -> pb::Event {
+                pb::Event { event: Some(match self {
+                    $(Self::$name(event) => pb::event::Event::$name(event.to_proto()),)+
+                    $(Self::$duty(event) => pb::event::Event::$duty(event.to_proto()),)+
+                }) }
+            }
+
+            fn from_proto(proto: pb::Event) -> Result<Self, WireError> {
+                match proto.event.ok_or_else(WireError::missing)? {
+                    $(pb::event::Event::$name(event) => Wire::from_proto(event).map(Self::$name).map_err(|error| error.within(stringify!($snake))),)+
+                    $(pb::event::Event::$duty(event) => Wire::from_proto(event).map(Self::$duty).map_err(|error| error.within(stringify!($duty_snake))),)+
+                }
+            }
+        }
+
+        /// Lets a duty decide on its object; `None` when the kind is no duty.
+        pub(crate) fn decide_duty(kind: Kind, object: &Hash, place: &Place, state: &Overlay<'_>) -> Option<Result<Event, Refusal>> {
+            match kind {
+                $(Kind::$duty => Some(<$($duty_module)::+::$duty as Duty>::decide(object, place, state)
+                    .map(Event::$duty).map_err(|refused| Refusal::new(Kind::$duty, &refused))),)+
+                $(Kind::$name)|+ => None,
+            }
+        }
+
+        /// Work units of a duty.
+        pub(crate) fn duty_cost(kind: Kind, object: &Hash, state: &Overlay<'_>) -> u64 {
+            match kind {
+                $(Kind::$duty => <$($duty_module)::+::$duty as Duty>::cost(object, state),)+
+                $(Kind::$name)|+ => BASE_COST,
+            }
+        }
+    };
+}
+
+impl Kind {
+    /// Permanent tag: family · 256 + position.
+    pub const fn tag(self) -> u16 {
+        self as u16
+    }
+
+    /// Its family.
+    pub const fn family(self) -> Family {
+        Family((self as u16 >> 8) as u8)
+    }
+}
+
+impl core::fmt::Display for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+use crate::{call, contribution, dev, registry};
+
+// Tags stand under the root and in signed bytes: never reused, never renumbered. One line a kind.
+kinds! {
+    actions {
+        0x0101 RegisterOrganisation register_organisation in registry::register_organisation;
+        0x0301 PromiseContribution promise_contribution in contribution::promise_contribution;
+        0x0601 OpenCall open_call in call::open_call;
+        0x7f01 AdvanceClock advance_clock in dev::advance_clock;
+    }
+    duties {
+        0x0604 CloseCall close_call in call::close_call;
+    }
+}

@@ -1,0 +1,350 @@
+//! Which blocks are valid, and which transactions may enter one (architecture, block validity).
+//!
+//! Mempool, proposer, validator, catch-up and audit call the same [`check_transaction`] and [`CheckedBlock::check`]. All of it is judged against the
+//! parent's state, so changes of keys and thresholds take effect from the next block.
+
+use crate::{
+    action::Family,
+    parameters::Parameter,
+    quota::QuotaUse,
+    registry::organisation::Organisation,
+    state::State,
+    transaction::{DecodeError, SignatureInvalid, SignedTransaction, VerifiedTransaction, verify},
+};
+use octroi_chain::{Block, Header};
+use octroi_merkle::log::blake3_root;
+use octroi_primitives::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Version of the rules that this crate knows.
+pub const RULES_VERSION: u32 = 1;
+
+/// Why a transaction cannot enter a block now. Never a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Inadmissible {
+    /// Signed for another genesis.
+    #[error("transaction is for network {0}")]
+    WrongNetwork(NetworkId),
+    /// Its time has passed.
+    #[error("valid until {valid_until}, block time is {time}")]
+    Expired {
+        /// End of its validity.
+        valid_until: BlockTime,
+        /// Judged at.
+        time: BlockTime,
+    },
+    /// Its validity ends too far ahead.
+    #[error("valid until {valid_until}, more than {minutes} minutes after {time}")]
+    TooEarly {
+        /// End of its validity.
+        valid_until: BlockTime,
+        /// Judged at.
+        time: BlockTime,
+        /// The window.
+        minutes: u64,
+    },
+    /// Its id is in a block already.
+    #[error("transaction {0} is in a block already")]
+    Duplicate(TransactionId),
+    /// Nobody has that id.
+    #[error("organisation {0} is not registered")]
+    UnknownOrganisation(OrganisationId),
+    /// A key of nobody's office, or not live at this height.
+    #[error("key {0} is no live office key of the organisation")]
+    UnknownKey(PublicKey),
+    /// Too few signatures for the family of the kind.
+    #[error("{signed} signatures, {needed} are needed for family {family:02x}")]
+    Threshold {
+        /// How many signed.
+        signed: usize,
+        /// The threshold.
+        needed: u8,
+        /// Family of the kind.
+        family: u8,
+    },
+    /// The organisation has used up its ledger day.
+    #[error("organisation {0} has used its quota of this ledger day")]
+    Quota(OrganisationId),
+    /// Too many ids are remembered.
+    #[error("{0} ids are remembered, no more fit")]
+    SeenFull(usize),
+}
+
+impl Inadmissible {
+    /// The reason for programs.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::WrongNetwork(_) => "WRONG_NETWORK",
+            Self::Expired { .. } => "EXPIRED",
+            Self::TooEarly { .. } => "TOO_EARLY",
+            Self::Duplicate(_) => "DUPLICATE",
+            Self::UnknownOrganisation(_) | Self::UnknownKey(_) => "UNKNOWN_SIGNER",
+            Self::Threshold { .. } => "THRESHOLD",
+            Self::Quota(_) => "QUOTA",
+            Self::SeenFull(_) => "SEEN_FULL",
+        }
+    }
+}
+
+/// Judges a transaction for a block of `time` that stands on `state`; uses of the quota in the same block are the caller's to add.
+///
+/// # Errors
+/// The first reason, in the order of the enum.
+pub fn check_transaction(transaction: &VerifiedTransaction, state: &State, time: BlockTime) -> Result<(), Inadmissible> {
+    let asked = transaction.transaction();
+    if asked.network != state.network() {
+        return Err(Inadmissible::WrongNetwork(asked.network));
+    }
+    let valid_until = asked.valid_until;
+    if time >= valid_until {
+        return Err(Inadmissible::Expired { valid_until, time });
+    }
+    let overlay = state.overlay();
+    let minutes = overlay.parameter(Parameter::ValidityWindowMinutes);
+    if valid_until > time.saturating_add(minutes * 60_000) {
+        return Err(Inadmissible::TooEarly { valid_until, time, minutes });
+    }
+    if state.has_seen(valid_until, &transaction.id()) {
+        return Err(Inadmissible::Duplicate(transaction.id()));
+    }
+    let organisation =
+        state.get::<Organisation>(&asked.organisation).ok_or(Inadmissible::UnknownOrganisation(asked.organisation))?;
+    let height = Height(state.head().height.0 + 1);
+    if let Some(signature) = transaction.signatures().iter().find(|signature| !organisation.key_is_live(&signature.key, height)) {
+        return Err(Inadmissible::UnknownKey(signature.key));
+    }
+    let Family(family) = asked.payload.kind().family();
+    let needed = organisation.threshold(Family(family));
+    if transaction.signatures().len() < usize::from(needed) {
+        return Err(Inadmissible::Threshold { signed: transaction.signatures().len(), needed, family });
+    }
+    let day = ledger_day(time);
+    let used = state.get::<QuotaUse>(&asked.organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
+    let (transactions, bytes) = (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
+    if used.transactions >= transactions || used.bytes + transaction.size() as u64 > bytes || used.refused >= transactions / 10 {
+        return Err(Inadmissible::Quota(asked.organisation));
+    }
+    let seen = state.seen_count();
+    if seen as u64 >= overlay.parameter(Parameter::MaxSeenIds) {
+        return Err(Inadmissible::SeenFull(seen));
+    }
+    Ok(())
+}
+
+/// Days since 1970 of the legal date of a block time.
+pub fn ledger_day(time: BlockTime) -> u64 {
+    LegalDate::at(time).days().unsigned_abs()
+}
+
+/// Why a block is invalid: a validator prevotes nil, and there is never a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockInvalid {
+    /// A field of the header that is a function of the parent differs.
+    #[error("header field {field} is {found}, {expected} was expected")]
+    Header {
+        /// Which.
+        field: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// Time does not move forward.
+    #[error("time {time} is not after the parent's {parent}")]
+    Time {
+        /// Of the block.
+        time: BlockTime,
+        /// Of the parent.
+        parent: BlockTime,
+    },
+    /// Neither transactions nor due work, before the heartbeat.
+    #[error("an empty block {after} ms after its parent; the heartbeat is {heartbeat} ms")]
+    Empty {
+        /// Since the parent.
+        after: u64,
+        /// The parameter.
+        heartbeat: u64,
+    },
+    /// Over a limit.
+    #[error("{what}: {found} is over the limit of {limit}")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        found: u64,
+        /// At most.
+        limit: u64,
+    },
+    /// A transaction that is none.
+    #[error("transaction {index}: {error}")]
+    Decode {
+        /// Position in the block.
+        index: usize,
+        /// Why.
+        error: DecodeError,
+    },
+    /// A signature does not verify.
+    #[error("transaction {index}: {error}")]
+    Signature {
+        /// Position in the block.
+        index: usize,
+        /// Which.
+        error: SignatureInvalid,
+    },
+    /// A transaction that may not enter this block.
+    #[error("transaction {index}: {error}")]
+    Inadmissible {
+        /// Position in the block.
+        index: usize,
+        /// Why.
+        error: Inadmissible,
+    },
+    /// The parent's certificate is missing, names another block or does not verify.
+    #[error("certificate of the parent: {0}")]
+    LastCommit(String),
+}
+
+/// A block whose transactions are verified and whose header fits its parent; not executed yet.
+#[derive(Debug, Clone)]
+pub struct CheckedBlock {
+    block: Block,
+    transactions: Vec<VerifiedTransaction>,
+}
+
+impl CheckedBlock {
+    /// The whole check, save what only execution can tell (receipts root, state root, next set).
+    ///
+    /// `known` gives transactions that this node verified before, by the hash of their signed bytes; only the others are checked again.
+    ///
+    /// # Errors
+    /// The first reason.
+    pub fn check(
+        block: Block,
+        state: &State,
+        mut known: impl FnMut(&[u8]) -> Option<VerifiedTransaction>,
+    ) -> Result<Self, BlockInvalid> {
+        check_header(block.header(), &block, state)?;
+        let overlay = state.overlay();
+        let limit = overlay.parameter(Parameter::BlockTransactions);
+        over("transactions", block.transactions().len() as u64, limit)?;
+        let bytes: usize = block.transactions().iter().map(Vec::len).sum();
+        over("bytes", bytes as u64, overlay.parameter(Parameter::BlockBytes))?;
+
+        let mut transactions: Vec<Option<VerifiedTransaction>> = Vec::with_capacity(block.transactions().len());
+        let mut unknown = Vec::new();
+        for (index, bytes) in block.transactions().iter().enumerate() {
+            match known(bytes) {
+                Some(transaction) => transactions.push(Some(transaction)),
+                None => {
+                    let signed = SignedTransaction::decode(bytes).map_err(|error| BlockInvalid::Decode { index, error })?;
+                    unknown.push((index, signed));
+                    transactions.push(None);
+                }
+            }
+        }
+        let (indexes, signed): (Vec<usize>, Vec<SignedTransaction>) = unknown.into_iter().unzip();
+        for (index, answer) in indexes.into_iter().zip(verify(&state.network(), signed)) {
+            transactions[index] = Some(answer.map_err(|error| BlockInvalid::Signature { index, error })?);
+        }
+        let transactions: Vec<VerifiedTransaction> = transactions.into_iter().flatten().collect();
+        check_transactions(&transactions, state, block.header().time)?;
+        let leaves: Vec<Hash> = transactions.iter().map(VerifiedTransaction::leaf).collect();
+        same("transactions_root", blake3_root(&leaves), block.header().transactions_root)?;
+        Ok(Self { block, transactions })
+    }
+
+    /// The block.
+    pub fn block(&self) -> &Block {
+        &self.block
+    }
+
+    /// Its transactions in order.
+    pub fn transactions(&self) -> &[VerifiedTransaction] {
+        &self.transactions
+    }
+
+    pub(crate) fn into_parts(self) -> (Block, Vec<VerifiedTransaction>) {
+        (self.block, self.transactions)
+    }
+}
+
+/// Each transaction may enter, none twice, the block's budget and the quotas hold.
+///
+/// # Errors
+/// The first reason.
+pub fn check_transactions(transactions: &[VerifiedTransaction], state: &State, time: BlockTime) -> Result<(), BlockInvalid> {
+    let overlay = state.overlay();
+    let mut ids = BTreeSet::new();
+    let mut used: BTreeMap<OrganisationId, (u64, u64)> = BTreeMap::new();
+    let mut work = 0u64;
+    for (index, transaction) in transactions.iter().enumerate() {
+        let fail = |error| BlockInvalid::Inadmissible { index, error };
+        check_transaction(transaction, state, time).map_err(fail)?;
+        if !ids.insert(transaction.id()) {
+            return Err(fail(Inadmissible::Duplicate(transaction.id())));
+        }
+        let organisation = transaction.transaction().organisation;
+        let (count, bytes) = used.entry(organisation).or_default();
+        *count += 1;
+        *bytes += transaction.size() as u64;
+        work = work.saturating_add(transaction.transaction().payload.cost());
+    }
+    over("work units", work, overlay.parameter(Parameter::BlockWork))?;
+    let day = ledger_day(time);
+    let (transactions_max, bytes_max) = (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
+    for (organisation, (count, bytes)) in used {
+        let before = state.get::<QuotaUse>(&organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
+        if before.transactions + count > transactions_max || before.bytes + bytes > bytes_max {
+            return Err(BlockInvalid::Limit { what: "quota of an organisation", found: before.transactions + count, limit: transactions_max });
+        }
+    }
+    let seen = state.seen_count() as u64 + transactions.len() as u64;
+    over("remembered ids", seen, overlay.parameter(Parameter::MaxSeenIds))
+}
+
+fn check_header(header: &Header, block: &Block, state: &State) -> Result<(), BlockInvalid> {
+    let head = state.head();
+    same("version", RULES_VERSION, header.version)?;
+    same("network", state.network(), header.network)?;
+    same("height", Height(head.height.0 + 1), header.height)?;
+    same("parent", head.id, header.parent)?;
+    if header.time <= head.time {
+        return Err(BlockInvalid::Time { time: header.time, parent: head.time });
+    }
+    let set = state.validators();
+    same("proposer", set.select(header.height, header.round).consensus_key, header.proposer)?;
+    same("validators_hash", set.hash(), header.validators_hash)?;
+    same("log_root", head.log.root(), header.log_root)?;
+    same("last_commit_hash", Block::last_commit_hash(block.last_commit()), header.last_commit_hash)?;
+    match (block.last_commit(), head.height) {
+        (None, Height(0)) => {}
+        (Some(_), Height(0)) => return Err(BlockInvalid::LastCommit("height 1 carries none".into())),
+        (None, _) => return Err(BlockInvalid::LastCommit("it is missing".into())),
+        (Some(certificate), _) => {
+            same("certified height", head.height, certificate.height)?;
+            same("certified block", head.id, certificate.block_id)?;
+            let parent_set = head.validators.as_ref().ok_or_else(|| BlockInvalid::LastCommit("no set is known".into()))?;
+            certificate.verify(parent_set, &state.network()).map_err(|error| BlockInvalid::LastCommit(error.to_string()))?;
+        }
+    }
+    if block.transactions().is_empty() {
+        let after = header.time.since(head.time).unwrap_or(0);
+        let heartbeat = state.overlay().parameter(Parameter::HeartbeatMs);
+        let due = crate::due::next_due(state).is_some_and(|due| due <= header.time) || crate::execute::seats_due(state, header.height);
+        if after < heartbeat && !due {
+            return Err(BlockInvalid::Empty { after, heartbeat });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn same<T: PartialEq + core::fmt::Display>(field: &'static str, expected: T, found: T) -> Result<(), BlockInvalid> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(BlockInvalid::Header { field, expected: expected.to_string(), found: found.to_string() })
+}
+
+fn over(what: &'static str, found: u64, limit: u64) -> Result<(), BlockInvalid> {
+    if found > limit { Err(BlockInvalid::Limit { what, found, limit }) } else { Ok(()) }
+}

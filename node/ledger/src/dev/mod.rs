@@ -1,0 +1,3 @@
+//! Family 7f: kinds that only development networks know.
+
+pub mod advance_clock;

@@ -1,0 +1,372 @@
+//! Execution of a block: due work, then user transactions, on an overlay; the base is left untouched.
+//!
+//! Promises: deterministic; a refused transaction changes nothing but the id table and the quota; proposer and validators run the same function, so
+//! the certificate of a height covers the state of that height.
+
+use crate::{
+    accounts,
+    action::{self, Event, Kind, Place},
+    block::{BlockInvalid, CheckedBlock, RULES_VERSION, check_transactions, ledger_day, same},
+    due::{self, DueItem},
+    history::{RecordRef, event_hash},
+    parameters::Parameter,
+    quota::QuotaUse,
+    receipt::{Outcome, Receipt},
+    refusal::{Refusal, Shared},
+    registry::validator_seat::ValidatorSeat,
+    signer::Context,
+    state::{Changes, Head, Overlay, RecordRow, SeenAdded, SeenBucket, State, minute, validator_set_of},
+    transaction::VerifiedTransaction,
+};
+use octroi_chain::{Block, CommitCertificate, Header, ValidatorSet};
+use octroi_merkle::{log::blake3_root, tree::Tree};
+use octroi_primitives::*;
+use std::collections::BTreeMap;
+
+/// What a proposer chooses; everything else of a header follows.
+#[derive(Debug, Clone)]
+pub struct Proposed {
+    /// Round in which it is first proposed.
+    pub round: Round,
+    /// Block time.
+    pub time: BlockTime,
+    /// The proposer's consensus key.
+    pub proposer: PublicKey,
+    /// In order.
+    pub transactions: Vec<VerifiedTransaction>,
+    /// Certificate of the parent; `None` at height 1 only.
+    pub last_commit: Option<CommitCertificate>,
+}
+
+/// A valid block with everything it does. Can be merged into the state it was executed on, or dropped.
+#[derive(Debug, Clone)]
+pub struct ExecutedBlock {
+    block: Block,
+    transactions: Vec<VerifiedTransaction>,
+    outcome: Executed,
+}
+
+#[derive(Debug, Clone)]
+struct Executed {
+    receipts: Vec<Receipt>,
+    system: usize,
+    changes: Changes,
+    rows: Vec<RecordRow>,
+    tree: Tree,
+    seen: Vec<SeenAdded>,
+    dropped_before: u64,
+    validators: ValidatorSet,
+    receipts_root: Hash,
+}
+
+impl ExecutedBlock {
+    /// The block.
+    pub fn block(&self) -> &Block {
+        &self.block
+    }
+    /// Its id.
+    pub fn id(&self) -> BlockId {
+        self.block.id()
+    }
+    /// Its transactions.
+    pub fn transactions(&self) -> &[VerifiedTransaction] {
+        &self.transactions
+    }
+    /// Receipts: those of due work first, then one for each transaction.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.outcome.receipts
+    }
+    /// How many receipts are of due work.
+    pub fn system_receipts(&self) -> usize {
+        self.outcome.system
+    }
+    /// Records written and removed, for storage.
+    pub fn rows(&self) -> &[RecordRow] {
+        &self.outcome.rows
+    }
+    /// Ids that this block adds to those seen.
+    pub fn seen(&self) -> &[SeenAdded] {
+        &self.outcome.seen
+    }
+    /// Ids whose validity ended before this minute are forgotten.
+    pub fn seen_dropped_before(&self) -> u64 {
+        self.outcome.dropped_before
+    }
+    /// The set of the next height.
+    pub fn next_validators(&self) -> &ValidatorSet {
+        &self.outcome.validators
+    }
+    /// Keys of the state tree that the block updated.
+    pub fn updated_keys(&self) -> usize {
+        self.outcome.rows.len()
+    }
+}
+
+/// Makes a block of what a proposer chose, executed.
+///
+/// # Errors
+/// When the choice is not valid on this state.
+pub fn propose(state: &State, proposed: Proposed) -> Result<ExecutedBlock, BlockInvalid> {
+    let Proposed { round, time, proposer, transactions, last_commit } = proposed;
+    let head = state.head();
+    if time <= head.time {
+        return Err(BlockInvalid::Time { time, parent: head.time });
+    }
+    check_transactions(&transactions, state, time)?;
+    let height = Height(head.height.0 + 1);
+    let outcome = run(state, height, time, &proposer, &transactions)?;
+    let leaves: Vec<Hash> = transactions.iter().map(VerifiedTransaction::leaf).collect();
+    let header = Header {
+        version: RULES_VERSION,
+        network: state.network(),
+        height,
+        round,
+        time,
+        parent: head.id,
+        proposer,
+        transactions_root: blake3_root(&leaves),
+        receipts_root: outcome.receipts_root,
+        state_root: outcome.tree.root(),
+        validators_hash: state.validators().hash(),
+        next_validators_hash: outcome.validators.hash(),
+        last_commit_hash: Block::last_commit_hash(last_commit.as_ref()),
+        log_root: head.log.root(),
+    };
+    let bodies = transactions.iter().map(|transaction| transaction.encode()).collect();
+    let block = Block::new(header, bodies, last_commit).map_err(|error| BlockInvalid::LastCommit(error.to_string()))?;
+    Ok(ExecutedBlock { block, transactions, outcome })
+}
+
+/// Executes a checked block and compares what its header promised.
+///
+/// # Errors
+/// When receipts root, state root or next set differ.
+pub fn execute(state: &State, checked: CheckedBlock) -> Result<ExecutedBlock, BlockInvalid> {
+    let (block, transactions) = checked.into_parts();
+    let header = block.header();
+    let outcome = run(state, header.height, header.time, &header.proposer, &transactions)?;
+    same("receipts_root", outcome.receipts_root, header.receipts_root)?;
+    same("state_root", outcome.tree.root(), header.state_root)?;
+    same("next_validators_hash", outcome.validators.hash(), header.next_validators_hash)?;
+    Ok(ExecutedBlock { block, transactions, outcome })
+}
+
+impl State {
+    /// Takes in an executed block: the state after it.
+    ///
+    /// A block that was executed on another head is a bug of the caller.
+    pub fn commit(&mut self, executed: &ExecutedBlock) {
+        let header = executed.block.header();
+        assert_eq!(header.parent, self.head().id, "a block is merged into the state it was executed on");
+        let mut log = self.head().log.clone();
+        let id = executed.id();
+        log.push(id.as_bytes());
+        let validators_before = self.validators().clone();
+        let head = Head {
+            height: header.height,
+            id,
+            time: header.time,
+            log,
+            header: Some(header.clone()),
+            validators: Some(validators_before),
+        };
+        let Executed { changes, tree, seen, dropped_before, validators, .. } = &executed.outcome;
+        self.merge(head, changes, tree.clone(), seen, *dropped_before, validators.clone());
+    }
+}
+
+/// Whether a change of validators takes effect at this height, so that a block is due.
+pub(crate) fn seats_due(state: &State, height: Height) -> bool {
+    crate::registry::validator_seat::pending(state, height).next().is_some()
+}
+
+fn run(
+    state: &State,
+    height: Height,
+    time: BlockTime,
+    proposer: &PublicKey,
+    transactions: &[VerifiedTransaction],
+) -> Result<Executed, BlockInvalid> {
+    let mut overlay = state.overlay();
+    let mut receipts = Vec::with_capacity(transactions.len());
+    let mut histories = Histories::default();
+
+    due_work(&mut overlay, height, time, &mut receipts, &mut histories);
+    let system = receipts.len();
+    for transaction in transactions {
+        let place = Place { height, time, receipt: receipts.len() as u32, transaction: transaction.id() };
+        let outcome = one(&mut overlay, place, transaction, &mut histories);
+        receipts.push(Receipt { transaction: transaction.id(), outcome });
+    }
+    histories.write(&mut overlay);
+    let seen = remember(&mut overlay, transactions);
+    let dropped_before = forget(&mut overlay, time);
+    count_quotas(&mut overlay, time, transactions, &receipts[system..]);
+    note_missed_turn(&mut overlay, state, height, proposer);
+
+    let validators = validator_set_of(&overlay)
+        .map_err(|error| BlockInvalid::Header { field: "next_validators_hash", expected: "a set".into(), found: error.to_string() })?;
+    let leaves: Vec<Hash> = receipts.iter().map(Receipt::leaf).collect();
+    let receipts_root = blake3_root(&leaves);
+    let changes = overlay.into_changes();
+    let rows = changes.rows();
+    let updates: Vec<(Hash, Option<Hash>)> = rows.iter().map(RecordRow::leaf).collect();
+    let tree = state.tree().update(&updates);
+    Ok(Executed { receipts, system, changes, rows, tree, seen, dropped_before, validators, receipts_root })
+}
+
+/// One transaction: decided, posted, applied; or refused without a trace.
+fn one(overlay: &mut Overlay<'_>, place: Place, transaction: &VerifiedTransaction, histories: &mut Histories) -> Outcome {
+    let asked = transaction.transaction();
+    let keys = transaction.keys();
+    let cx = Context { place, organisation: asked.organisation, keys: &keys, kind: asked.payload.kind() };
+    match asked.payload.decide(&cx, overlay) {
+        Ok(event) => {
+            make_so(overlay, &place, &event, histories);
+            Outcome::Applied(event)
+        }
+        Err(refusal) => Outcome::Refused(refusal),
+    }
+}
+
+/// Writes an event: its postings through the one function that moves money, then the rest, then the histories of its subjects.
+fn make_so(overlay: &mut Overlay<'_>, place: &Place, event: &Event, histories: &mut Histories) {
+    if let Some(postings) = event.postings() {
+        accounts::post(overlay, postings);
+    }
+    event.apply(place, overlay);
+    histories.add(place, event);
+}
+
+/// Runs a payload against a state as if it stood alone in the next block: advice, never a promise.
+///
+/// # Errors
+/// The refusal that it would get now.
+pub fn simulate(state: &State, transaction: &VerifiedTransaction, time: BlockTime) -> Result<Event, Refusal> {
+    let mut overlay = state.overlay();
+    let height = Height(state.head().height.0 + 1);
+    due_work(&mut overlay, height, time, &mut Vec::new(), &mut Histories::default());
+    let asked = transaction.transaction();
+    let keys = transaction.keys();
+    let place = Place { height, time, receipt: 0, transaction: transaction.id() };
+    asked.payload.decide(&Context { place, organisation: asked.organisation, keys: &keys, kind: asked.payload.kind() }, &overlay)
+}
+
+/// Id of a system transaction: H("system", height, index, kind, object).
+pub fn system_id(height: Height, index: u32, kind: Kind, object: &Hash) -> TransactionId {
+    TransactionId::new(hash("system", &[&height.0.to_be_bytes(), &index.to_be_bytes(), &kind.tag().to_be_bytes(), object.as_bytes()]))
+}
+
+fn due_work(overlay: &mut Overlay<'_>, height: Height, time: BlockTime, receipts: &mut Vec<Receipt>, histories: &mut Histories) {
+    let mut budget = overlay.parameter(Parameter::BlockWork);
+    let mut duty = |overlay: &mut Overlay<'_>, kind: Kind, object: Hash, receipts: &mut Vec<Receipt>| {
+        let receipt = receipts.len() as u32;
+        let transaction = system_id(height, receipt, kind, &object);
+        let place = Place { height, time, receipt, transaction };
+        let outcome = match action::decide_duty(kind, &object, &place, overlay).expect("only duties are planned") {
+            Ok(event) => {
+                make_so(overlay, &place, &event, histories);
+                Outcome::Applied(event)
+            }
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        receipts.push(Receipt { transaction, outcome });
+    };
+    while let Some(key) = due::next(overlay, time) {
+        let (_, tag, object) = key;
+        let kind = Kind::of_tag(tag).expect("only known kinds are planned");
+        let cost = action::duty_cost(kind, &object, overlay);
+        // A single piece larger than the whole budget runs alone rather than never.
+        if cost > budget && !receipts.is_empty() {
+            break;
+        }
+        budget = budget.saturating_sub(cost);
+        overlay.remove::<DueItem>(&key);
+        duty(overlay, kind, object, receipts);
+    }
+    for (kind, object) in crate::registry::validator_seat::due_at(overlay, height) {
+        duty(overlay, kind, object, receipts);
+    }
+}
+
+/// Histories of a block: events by record, written once per record at the end.
+#[derive(Default)]
+struct Histories(BTreeMap<RecordRef, Vec<Hash>>);
+
+impl Histories {
+    fn add(&mut self, place: &Place, event: &Event) {
+        let hash = event_hash(place.height, place.receipt, event.kind(), &event.to_bytes());
+        for subject in event.subjects() {
+            self.0.entry(subject).or_default().push(hash);
+        }
+    }
+
+    fn write(self, overlay: &mut Overlay<'_>) {
+        for (subject, events) in self.0 {
+            let written = overlay.set_history_of(subject.table, &subject.key, |history| events.iter().fold(history, |history, event| history.with(event)));
+            assert!(written, "an event names a record of table {} that does not exist", subject.table.name());
+        }
+    }
+}
+
+fn remember(overlay: &mut Overlay<'_>, transactions: &[VerifiedTransaction]) -> Vec<SeenAdded> {
+    let mut buckets: BTreeMap<u64, SeenBucket> = BTreeMap::new();
+    let mut added = Vec::with_capacity(transactions.len());
+    for transaction in transactions {
+        let (minute, id) = (minute(transaction.transaction().valid_until), transaction.id());
+        let bucket = buckets
+            .entry(minute)
+            .or_insert_with(|| overlay.get::<SeenBucket>(&minute).cloned().unwrap_or(SeenBucket { count: 0, head: Hash::ZERO }));
+        bucket.count += 1;
+        bucket.head = hash("seen", &[bucket.head.as_bytes(), id.as_bytes()]);
+        added.push(SeenAdded { minute, id });
+    }
+    for (minute, bucket) in buckets {
+        overlay.put::<SeenBucket>(minute, bucket);
+    }
+    added
+}
+
+/// Drops the buckets of minutes that ended before this block's time; ids in them could not be admitted again.
+fn forget(overlay: &mut Overlay<'_>, time: BlockTime) -> u64 {
+    let now = minute(time);
+    while let Some((first, _)) = overlay.first::<SeenBucket>(0..now) {
+        overlay.remove::<SeenBucket>(&first);
+    }
+    now
+}
+
+fn count_quotas(overlay: &mut Overlay<'_>, time: BlockTime, transactions: &[VerifiedTransaction], receipts: &[Receipt]) {
+    let day = ledger_day(time);
+    let mut uses: BTreeMap<OrganisationId, QuotaUse> = BTreeMap::new();
+    for (transaction, receipt) in transactions.iter().zip(receipts) {
+        let organisation = transaction.transaction().organisation;
+        let used = uses
+            .entry(organisation)
+            .or_insert_with(|| overlay.get::<QuotaUse>(&organisation).map_or(QuotaUse::fresh(day), |used| used.on(day)));
+        used.transactions += 1;
+        used.bytes += transaction.size() as u64;
+        if let Outcome::Refused(refusal) = &receipt.outcome
+            && !is_past_grant_again(refusal)
+        {
+            used.refused += 1;
+        }
+    }
+    for (organisation, used) in uses {
+        overlay.put::<QuotaUse>(organisation, used);
+    }
+}
+
+/// An import that is run again must not use up its publisher's day.
+fn is_past_grant_again(refusal: &Refusal) -> bool {
+    refusal.kind.name() == "declare_past_grant" && refusal.doc().is_some_and(|doc| doc.shared == Shared::Duplicate)
+}
+
+/// A validator that was due in round 0 and did not propose the block is left out of round 0 for a while (consensus design).
+fn note_missed_turn(overlay: &mut Overlay<'_>, state: &State, height: Height, proposer: &PublicKey) {
+    if let Some(missed) = state.validators().missed_turn(height, proposer)
+        && overlay.has::<ValidatorSeat>(&missed)
+    {
+        overlay.update::<ValidatorSeat>(&missed, |seat| seat.missed_at = Some(height));
+    }
+}

@@ -1,0 +1,346 @@
+//! The first state, as a consortium agreed on it (rulebook §2, genesis). It obeys every rule of the book and is refused otherwise.
+
+use crate::{
+    network::{NetworkKind, NetworkRecord},
+    parameters::{Parameter, ParameterValue},
+    registry::{
+        college::{College, CollegeSeat},
+        fund::{Envelope, Fund},
+        organisation::Organisation,
+        register_organisation::{RegisterOrganisation, admit},
+        role::{Role, RoleGrant, Scope},
+        territory::Territory,
+        validator_seat::ValidatorSeat,
+    },
+    state::{Head, LoadError, Only, Overlay, State},
+    wire::{Canonical, message},
+};
+use octroi_chain::ValidatorSet;
+use octroi_merkle::log::LogFrontier;
+use octroi_primitives::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+message! {
+    /// Everything a network starts from. Its canonical bytes are hashed: the hash is the [`NetworkId`].
+    pub struct Genesis = Genesis {
+        /// 1.
+        pub version: u32,
+        /// Name for people; part of the ids of genesis objects.
+        pub name: Name,
+        /// What the network is for.
+        pub dev: NetworkKind,
+        /// The first block comes after it.
+        pub time: BlockTime,
+        /// Those that differ from their defaults.
+        pub parameters: Vec<GenesisParameter>,
+        /// Territories, parents first.
+        pub territories: Vec<GenesisTerritory>,
+        /// Organisations, parents first.
+        pub organisations: Vec<GenesisOrganisation>,
+        /// Colleges with their seats.
+        pub colleges: Vec<GenesisCollege>,
+        /// Funds with their envelopes.
+        pub funds: Vec<GenesisFund>,
+        /// Roles that are granted from the start.
+        pub roles: Vec<GenesisRole>,
+        /// The first validators.
+        pub validators: Vec<GenesisValidator>,
+    }
+
+    /// A parameter.
+    pub struct GenesisParameter = GenesisParameter {
+        /// Name in snake case.
+        pub name: Code,
+        /// Value, within the parameter's bounds.
+        pub value: u64,
+    }
+
+    /// A territory.
+    pub struct GenesisTerritory = GenesisTerritory {
+        /// INSEE code.
+        pub code: TerritoryCode,
+        /// What is known of it.
+        pub territory: Territory [required],
+    }
+
+    /// An organisation.
+    pub struct GenesisOrganisation = GenesisOrganisation {
+        /// Its id is H("organisation", network name, code).
+        pub code: Code,
+        /// As `register_organisation` would carry it.
+        pub registration: RegisterOrganisation [required],
+    }
+
+    /// A college.
+    pub struct GenesisCollege = GenesisCollege {
+        /// Code.
+        pub code: CollegeCode,
+        /// Name for people.
+        pub name: Name,
+        /// Organisations that hold a seat, by code.
+        pub seats: Vec<Code>,
+    }
+
+    /// A fund.
+    pub struct GenesisFund = GenesisFund {
+        /// Code.
+        pub code: FundCode,
+        /// The fund.
+        pub fund: Fund [required],
+        /// Its envelopes.
+        pub envelopes: Vec<GenesisEnvelope>,
+    }
+
+    /// An envelope.
+    pub struct GenesisEnvelope = GenesisEnvelope {
+        /// Code.
+        pub code: EnvelopeCode,
+        /// Name for people.
+        pub name: Name,
+    }
+
+    /// A role from the start.
+    pub struct GenesisRole = GenesisRole {
+        /// Organisation, by code.
+        pub organisation: Code,
+        /// Role.
+        pub role: Role,
+        /// Over what.
+        pub scope: Scope [required],
+    }
+
+    /// A validator from the start.
+    pub struct GenesisValidator = GenesisValidator {
+        /// Organisation, by code.
+        pub organisation: Code,
+        /// Signs proposals and votes.
+        pub consensus_key: PublicKey,
+        /// Identity on the network.
+        pub network_key: PublicKey,
+        /// Proof that the organisation has the consensus key.
+        pub possession: Signature,
+        /// College it is counted in.
+        pub college: CollegeCode,
+    }
+}
+
+/// Why a genesis is refused: where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {reason}")]
+pub struct GenesisInvalid {
+    /// Which part, such as `validators.2`.
+    pub at: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl GenesisInvalid {
+    /// A part and what is wrong with it.
+    pub fn new(at: impl Into<String>, reason: impl core::fmt::Display) -> Self {
+        Self { at: at.into(), reason: reason.to_string() }
+    }
+}
+
+impl From<LoadError> for GenesisInvalid {
+    fn from(error: LoadError) -> Self {
+        Self::new("genesis", error)
+    }
+}
+
+impl Genesis {
+    /// Hash of the canonical bytes: the name of the network for machines.
+    pub fn network(&self) -> NetworkId {
+        NetworkId::new(hash("genesis", &[&self.to_bytes()]))
+    }
+
+    /// Id of an organisation of this genesis.
+    pub fn organisation_id(&self, code: &Code) -> OrganisationId {
+        OrganisationId::new(genesis_id("organisation", self.name.as_str(), code.as_str()))
+    }
+
+    /// The state before the first block.
+    ///
+    /// # Errors
+    /// The first rule that the genesis breaks.
+    pub fn state(&self) -> Result<State, GenesisInvalid> {
+        if self.version != 1 {
+            return Err(GenesisInvalid::new("version", format!("{} is not known, 1 is", self.version)));
+        }
+        let empty = State::empty(self.network(), self.head());
+        let mut state = empty.overlay();
+        let network = NetworkRecord { name: self.name.clone(), dev: self.dev, clock_offset: 0, stepped_at: Height(0) };
+        state.put::<NetworkRecord>(Only, network);
+        self.parameters(&mut state)?;
+        self.territories(&mut state)?;
+        self.organisations(&mut state)?;
+        self.funds(&mut state)?;
+        self.colleges(&mut state)?;
+        self.roles(&mut state)?;
+        self.validators(&mut state)?;
+        Ok(State::load(self.network(), self.head(), state.changes().rows(), [])?)
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            height: Height(0),
+            id: BlockId::new(self.network().hash()),
+            time: self.time,
+            log: {
+                let mut log = LogFrontier::default();
+                log.push(self.network().as_bytes());
+                log
+            },
+            header: None,
+            validators: None,
+        }
+    }
+
+    /// The set that certifies height 1.
+    ///
+    /// # Errors
+    /// When the genesis is invalid.
+    pub fn first_validators(&self) -> Result<ValidatorSet, GenesisInvalid> {
+        Ok(self.state()?.validators().clone())
+    }
+
+    fn parameters(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
+        for parameter in Parameter::ALL {
+            state.put::<ParameterValue>(parameter.code(), ParameterValue { value: parameter.default() });
+        }
+        for (index, GenesisParameter { name, value }) in self.parameters.iter().enumerate() {
+            let at = format!("parameters.{index}");
+            let parameter = Parameter::of_name(name.as_str())
+                .ok_or_else(|| GenesisInvalid::new(&at, format!("{name} is no parameter")))?;
+            let (least, most) = parameter.bounds();
+            if !(least..=most).contains(value) {
+                return Err(GenesisInvalid::new(at, format!("{name} = {value} is outside {least} ..= {most}")));
+            }
+            state.put::<ParameterValue>(*name, ParameterValue { value: *value });
+        }
+        Ok(())
+    }
+
+    fn territories(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
+        for GenesisTerritory { code, territory } in &self.territories {
+            let at = format!("territories.{code}");
+            if state.has::<Territory>(code) {
+                return Err(GenesisInvalid::new(at, "stands there twice"));
+            }
+            if let Some(parent) = territory.parent
+                && !state.has::<Territory>(&parent)
+            {
+                return Err(GenesisInvalid::new(at, format!("parent {parent} does not stand before it")));
+            }
+            state.put::<Territory>(*code, territory.clone());
+        }
+        Ok(())
+    }
+
+    fn organisations(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
+        let mut registrar = false;
+        let mut codes = BTreeSet::new();
+        for GenesisOrganisation { code, registration } in &self.organisations {
+            let at = || format!("organisations.{code}");
+            if !codes.insert(*code) {
+                return Err(GenesisInvalid::new(at(), "stands there twice"));
+            }
+            let record = admit(registration, self.name.as_str(), Height(0), state)
+                .map_err(|refused| GenesisInvalid::new(at(), refused))?;
+            registrar |= self.roles.iter().any(|role| role.organisation == *code && role.role == Role::Registrar);
+            record.write(self.organisation_id(code), state);
+        }
+        if !registrar {
+            return Err(GenesisInvalid::new("roles", "no organisation has the role registrar"));
+        }
+        Ok(())
+    }
+
+    fn funds(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
+        for GenesisFund { code, fund, envelopes } in &self.funds {
+            let at = || format!("funds.{code}");
+            if state.has::<Fund>(code) {
+                return Err(GenesisInvalid::new(at(), "stands there twice"));
+            }
+            if !fund.currency.is_iso4217() {
+                return Err(GenesisInvalid::new(at(), format!("{} is no ISO 4217 currency", fund.currency)));
+            }
+            if fund.next_period.length() != fund.period_length {
+                return Err(GenesisInvalid::new(at(), format!("period {} is no {}", fund.next_period, fund.period_length)));
+            }
+            if let Some(host) = fund.host
+                && !state.has::<Organisation>(&host)
+            {
+                return Err(GenesisInvalid::new(at(), format!("host {host} is no organisation of this genesis")));
+            }
+            state.put::<Fund>(*code, fund.clone());
+            for GenesisEnvelope { code: envelope, name } in envelopes {
+                state.put::<Envelope>((*code, *envelope), Envelope { name: name.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn colleges(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
+        let mut seated: BTreeMap<OrganisationId, CollegeCode> = BTreeMap::new();
+        for GenesisCollege { code, name, seats } in &self.colleges {
+            let at = || format!("colleges.{code}");
+            if seats.is_empty() {
+                return Err(GenesisInvalid::new(at(), "has no seat"));
+            }
+            state.put::<College>(*code, College { name: name.clone() });
+            for seat in seats {
+                let organisation = self.known(seat).ok_or_else(|| GenesisInvalid::new(at(), format!("{seat} is no organisation of this genesis")))?;
+                let group = crate::signer::group(state, &organisation);
+                if let Some(other) = seated.insert(group, *code) {
+                    return Err(GenesisInvalid::new(at(), format!("the group of {seat} has a seat in {other} already")));
+                }
+                state.put::<CollegeSeat>((*code, organisation), CollegeSeat { delegate: false });
+            }
+        }
+        Ok(())
+    }
+
+    fn roles(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
+        for (index, GenesisRole { organisation, role, scope }) in self.roles.iter().enumerate() {
+            let at = || format!("roles.{index}");
+            let holder = self.known(organisation).ok_or_else(|| GenesisInvalid::new(at(), format!("{organisation} is no organisation of this genesis")))?;
+            if !role.fits(scope) {
+                return Err(GenesisInvalid::new(at(), format!("role {role} is not held over {scope}")));
+            }
+            state.put::<RoleGrant>((holder, *role, *scope), RoleGrant { change: None });
+        }
+        Ok(())
+    }
+
+    fn validators(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
+        let count = self.validators.len();
+        if count == 0 || (self.dev == NetworkKind::Live && count < 4) {
+            return Err(GenesisInvalid::new("validators", format!("{count}; a live network needs at least 4, a dev network 1")));
+        }
+        let mut groups = BTreeSet::new();
+        for (index, validator) in self.validators.iter().enumerate() {
+            let GenesisValidator { organisation, consensus_key, network_key, possession, college } = validator;
+            let at = || format!("validators.{index}");
+            let runs = self.known(organisation).ok_or_else(|| GenesisInvalid::new(at(), format!("{organisation} is no organisation of this genesis")))?;
+            if !groups.insert(crate::signer::group(state, &runs)) {
+                return Err(GenesisInvalid::new(at(), format!("the group of {organisation} has a validator already")));
+            }
+            for key in [consensus_key, network_key] {
+                PublicKey::checked(*key.as_bytes()).map_err(|error| GenesisInvalid::new(at(), error))?;
+            }
+            if !verify_possession(consensus_key, PossessionPurpose::Consensus, self.name.as_str(), possession) {
+                return Err(GenesisInvalid::new(at(), "the proof of possession does not verify; make a new join request"));
+            }
+            if !state.has::<College>(college) {
+                return Err(GenesisInvalid::new(at(), format!("college {college} does not exist")));
+            }
+            let seat = ValidatorSeat { organisation: runs, network_key: *network_key, college: *college, missed_at: None };
+            state.put::<ValidatorSeat>(*consensus_key, seat);
+        }
+        Ok(())
+    }
+
+    fn known(&self, code: &Code) -> Option<OrganisationId> {
+        self.organisations.iter().find(|organisation| organisation.code == *code).map(|_| self.organisation_id(code))
+    }
+}

@@ -1,0 +1,84 @@
+//! Outcomes: one receipt for each transaction and each piece of due work, in the order of execution.
+
+use crate::{
+    action::{Event, Kind},
+    refusal::Refusal,
+    wire::{Canonical, Wire, WireError, pb},
+};
+use octroi_primitives::{Hash, TransactionId, hash};
+
+/// Applied, with what changed; or refused, with why.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It happened.
+    Applied(Event),
+    /// Nothing changed.
+    Refused(Refusal),
+}
+
+/// The outcome of one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Receipt {
+    /// Which.
+    pub transaction: TransactionId,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Receipt {
+    /// Leaf of the receipts root: H("receipt", canonical bytes).
+    pub fn leaf(&self) -> Hash {
+        Self::leaf_of(&self.to_bytes())
+    }
+
+    /// The same from stored bytes.
+    pub fn leaf_of(bytes: &[u8]) -> Hash {
+        hash("receipt", &[bytes])
+    }
+
+    /// The event, if it was applied.
+    pub fn event(&self) -> Option<&Event> {
+        match &self.outcome {
+            Outcome::Applied(event) => Some(event),
+            Outcome::Refused(_) => None,
+        }
+    }
+
+    /// Which kind.
+    pub fn kind(&self) -> Kind {
+        match &self.outcome {
+            Outcome::Applied(event) => event.kind(),
+            Outcome::Refused(refusal) => refusal.kind,
+        }
+    }
+}
+
+impl Wire for Receipt {
+    type Proto = pb::Receipt;
+
+    fn to_proto(&self) -> pb::Receipt {
+        let outcome = match &self.outcome {
+            Outcome::Applied(event) => pb::receipt::Outcome::Applied(event.to_proto()),
+            Outcome::Refused(Refusal { kind, code, message: _ }) => {
+                pb::receipt::Outcome::Refused(pb::Refusal { kind: kind.tag().into(), code: *code })
+            }
+        };
+        pb::Receipt { transaction: self.transaction.to_proto(), outcome: Some(outcome) }
+    }
+
+    fn from_proto(proto: pb::Receipt) -> Result<Self, WireError> {
+        let pb::Receipt { transaction, outcome } = proto;
+        let transaction = Wire::from_proto(transaction).map_err(|error: WireError| error.within("transaction"))?;
+        let outcome = match outcome.ok_or_else(|| WireError::missing().within("outcome"))? {
+            pb::receipt::Outcome::Applied(event) => Outcome::Applied(Wire::from_proto(event).map_err(|error: WireError| error.within("applied"))?),
+            pb::receipt::Outcome::Refused(pb::Refusal { kind, code }) => {
+                let kind = u16::try_from(kind)
+                    .ok()
+                    .and_then(Kind::of_tag)
+                    .ok_or_else(|| WireError::invalid(format!("{kind} is no kind")).within("refused.kind"))?;
+                Outcome::Refused(Refusal { kind, code, message: String::new() })
+            }
+        };
+        Ok(Self { transaction, outcome })
+    }
+}

@@ -1,0 +1,10 @@
+//! Family 01: organisations, their offices, keys and roles; projects; and what genesis lays down around them: territories, colleges, funds,
+//! validators (rulebook §2).
+
+pub mod college;
+pub mod fund;
+pub mod organisation;
+pub mod register_organisation;
+pub mod role;
+pub mod territory;
+pub mod validator_seat;

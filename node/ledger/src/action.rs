@@ -193,6 +193,8 @@ macro_rules! kinds {
                 match payload {
                     $(pb::transaction::Payload::$name(action) => <$($module)::+::$name as Wire>::from_proto(action)
                         .map(Self::$name).map_err(|error| error.within(stringify!($snake))),)+
+                    #[allow(unreachable_patterns)]
+                    _ => Err(WireError::invalid("this version does not know the kind")),
                 }
             }
         }
@@ -236,6 +238,8 @@ macro_rules! kinds {
                 match proto.event.ok_or_else(WireError::missing)? {
                     $(pb::event::Event::$name(event) => Wire::from_proto(event).map(Self::$name).map_err(|error| error.within(stringify!($snake))),)+
                     $(pb::event::Event::$duty(event) => Wire::from_proto(event).map(Self::$duty).map_err(|error| error.within(stringify!($duty_snake))),)+
+                    #[allow(unreachable_patterns)]
+                    _ => Err(WireError::invalid("this version does not know the kind")),
                 }
             }
         }

@@ -90,7 +90,11 @@ impl Inadmissible {
 ///
 /// # Errors
 /// The first reason, in the order of the enum.
-pub fn check_transaction(transaction: &VerifiedTransaction, state: &State, time: BlockTime) -> Result<(), Inadmissible> {
+pub fn check_transaction(
+    transaction: &VerifiedTransaction,
+    state: &State,
+    time: BlockTime,
+) -> Result<(), Inadmissible> {
     let asked = transaction.transaction();
     if asked.network != state.network() {
         return Err(Inadmissible::WrongNetwork(asked.network));
@@ -110,7 +114,9 @@ pub fn check_transaction(transaction: &VerifiedTransaction, state: &State, time:
     let organisation =
         state.get::<Organisation>(&asked.organisation).ok_or(Inadmissible::UnknownOrganisation(asked.organisation))?;
     let height = Height(state.head().height.0 + 1);
-    if let Some(signature) = transaction.signatures().iter().find(|signature| !organisation.key_is_live(&signature.key, height)) {
+    if let Some(signature) =
+        transaction.signatures().iter().find(|signature| !organisation.key_is_live(&signature.key, height))
+    {
         return Err(Inadmissible::UnknownKey(signature.key));
     }
     let Family(family) = asked.payload.kind().family();
@@ -120,8 +126,12 @@ pub fn check_transaction(transaction: &VerifiedTransaction, state: &State, time:
     }
     let day = ledger_day(time);
     let used = state.get::<QuotaUse>(&asked.organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
-    let (transactions, bytes) = (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
-    if used.transactions >= transactions || used.bytes + transaction.size() as u64 > bytes || used.refused >= transactions / 10 {
+    let (transactions, bytes) =
+        (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
+    if used.transactions >= transactions
+        || used.bytes + transaction.size() as u64 > bytes
+        || used.refused >= transactions / 10
+    {
         return Err(Inadmissible::Quota(asked.organisation));
     }
     let seen = state.seen_count();
@@ -236,7 +246,8 @@ impl CheckedBlock {
             match known(bytes) {
                 Some(transaction) => transactions.push(Some(transaction)),
                 None => {
-                    let signed = SignedTransaction::decode(bytes).map_err(|error| BlockInvalid::Decode { index, error })?;
+                    let signed =
+                        SignedTransaction::decode(bytes).map_err(|error| BlockInvalid::Decode { index, error })?;
                     unknown.push((index, signed));
                     transactions.push(None);
                 }
@@ -272,7 +283,11 @@ impl CheckedBlock {
 ///
 /// # Errors
 /// The first reason.
-pub fn check_transactions(transactions: &[VerifiedTransaction], state: &State, time: BlockTime) -> Result<(), BlockInvalid> {
+pub fn check_transactions(
+    transactions: &[VerifiedTransaction],
+    state: &State,
+    time: BlockTime,
+) -> Result<(), BlockInvalid> {
     let overlay = state.overlay();
     let mut ids = BTreeSet::new();
     let mut used: BTreeMap<OrganisationId, (u64, u64)> = BTreeMap::new();
@@ -291,11 +306,16 @@ pub fn check_transactions(transactions: &[VerifiedTransaction], state: &State, t
     }
     over("work units", work, overlay.parameter(Parameter::BlockWork))?;
     let day = ledger_day(time);
-    let (transactions_max, bytes_max) = (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
+    let (transactions_max, bytes_max) =
+        (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
     for (organisation, (count, bytes)) in used {
         let before = state.get::<QuotaUse>(&organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
         if before.transactions + count > transactions_max || before.bytes + bytes > bytes_max {
-            return Err(BlockInvalid::Limit { what: "quota of an organisation", found: before.transactions + count, limit: transactions_max });
+            return Err(BlockInvalid::Limit {
+                what: "quota of an organisation",
+                found: before.transactions + count,
+                limit: transactions_max,
+            });
         }
     }
     let seen = state.seen_count() as u64 + transactions.len() as u64;
@@ -323,14 +343,18 @@ fn check_header(header: &Header, block: &Block, state: &State) -> Result<(), Blo
         (Some(certificate), _) => {
             same("certified height", head.height, certificate.height)?;
             same("certified block", head.id, certificate.block_id)?;
-            let parent_set = head.validators.as_ref().ok_or_else(|| BlockInvalid::LastCommit("no set is known".into()))?;
-            certificate.verify(parent_set, &state.network()).map_err(|error| BlockInvalid::LastCommit(error.to_string()))?;
+            let parent_set =
+                head.validators.as_ref().ok_or_else(|| BlockInvalid::LastCommit("no set is known".into()))?;
+            certificate
+                .verify(parent_set, &state.network())
+                .map_err(|error| BlockInvalid::LastCommit(error.to_string()))?;
         }
     }
     if block.transactions().is_empty() {
         let after = header.time.since(head.time).unwrap_or(0);
         let heartbeat = state.overlay().parameter(Parameter::HeartbeatMs);
-        let due = crate::due::next_due(state).is_some_and(|due| due <= header.time) || crate::execute::seats_due(state, header.height);
+        let due = crate::due::next_due(state).is_some_and(|due| due <= header.time)
+            || crate::execute::seats_due(state, header.height);
         if after < heartbeat && !due {
             return Err(BlockInvalid::Empty { after, heartbeat });
         }
@@ -338,7 +362,11 @@ fn check_header(header: &Header, block: &Block, state: &State) -> Result<(), Blo
     Ok(())
 }
 
-pub(crate) fn same<T: PartialEq + core::fmt::Display>(field: &'static str, expected: T, found: T) -> Result<(), BlockInvalid> {
+pub(crate) fn same<T: PartialEq + core::fmt::Display>(
+    field: &'static str,
+    expected: T,
+    found: T,
+) -> Result<(), BlockInvalid> {
     if expected == found {
         return Ok(());
     }

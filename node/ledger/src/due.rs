@@ -33,7 +33,9 @@ pub fn cancel(state: &mut Overlay<'_>, at: BlockTime, kind: Kind, object: Hash) 
 
 /// The next item that is due at `time`.
 pub(crate) fn next(state: &Overlay<'_>, time: BlockTime) -> Option<DueKey> {
-    state.first::<DueItem>((BlockTime(0), 0, Hash::ZERO)..=(time, u16::MAX, Hash::from_bytes([0xff; 32]))).map(|(key, _)| key)
+    state
+        .first::<DueItem>((BlockTime(0), 0, Hash::ZERO)..=(time, u16::MAX, Hash::from_bytes([0xff; 32])))
+        .map(|(key, _)| key)
 }
 
 /// When the next work is due; a validator makes a block for it without waiting for transactions.

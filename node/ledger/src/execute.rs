@@ -204,8 +204,11 @@ fn run(
     count_quotas(&mut overlay, time, transactions, &receipts[system..]);
     note_missed_turn(&mut overlay, state, height, proposer);
 
-    let validators = validator_set_of(&overlay)
-        .map_err(|error| BlockInvalid::Header { field: "next_validators_hash", expected: "a set".into(), found: error.to_string() })?;
+    let validators = validator_set_of(&overlay).map_err(|error| BlockInvalid::Header {
+        field: "next_validators_hash",
+        expected: "a set".into(),
+        found: error.to_string(),
+    })?;
     let leaves: Vec<Hash> = receipts.iter().map(Receipt::leaf).collect();
     let receipts_root = blake3_root(&leaves);
     let changes = overlay.into_changes();
@@ -216,7 +219,12 @@ fn run(
 }
 
 /// One transaction: decided, posted, applied; or refused without a trace.
-fn one(overlay: &mut Overlay<'_>, place: Place, transaction: &VerifiedTransaction, histories: &mut Histories) -> Outcome {
+fn one(
+    overlay: &mut Overlay<'_>,
+    place: Place,
+    transaction: &VerifiedTransaction,
+    histories: &mut Histories,
+) -> Outcome {
     let asked = transaction.transaction();
     let keys = transaction.keys();
     let cx = Context { place, organisation: asked.organisation, keys: &keys, kind: asked.payload.kind() };
@@ -249,15 +257,26 @@ pub fn simulate(state: &State, transaction: &VerifiedTransaction, time: BlockTim
     let asked = transaction.transaction();
     let keys = transaction.keys();
     let place = Place { height, time, receipt: 0, transaction: transaction.id() };
-    asked.payload.decide(&Context { place, organisation: asked.organisation, keys: &keys, kind: asked.payload.kind() }, &overlay)
+    asked
+        .payload
+        .decide(&Context { place, organisation: asked.organisation, keys: &keys, kind: asked.payload.kind() }, &overlay)
 }
 
 /// Id of a system transaction: H("system", height, index, kind, object).
 pub fn system_id(height: Height, index: u32, kind: Kind, object: &Hash) -> TransactionId {
-    TransactionId::new(hash("system", &[&height.0.to_be_bytes(), &index.to_be_bytes(), &kind.tag().to_be_bytes(), object.as_bytes()]))
+    TransactionId::new(hash(
+        "system",
+        &[&height.0.to_be_bytes(), &index.to_be_bytes(), &kind.tag().to_be_bytes(), object.as_bytes()],
+    ))
 }
 
-fn due_work(overlay: &mut Overlay<'_>, height: Height, time: BlockTime, receipts: &mut Vec<Receipt>, histories: &mut Histories) {
+fn due_work(
+    overlay: &mut Overlay<'_>,
+    height: Height,
+    time: BlockTime,
+    receipts: &mut Vec<Receipt>,
+    histories: &mut Histories,
+) {
     let mut budget = overlay.parameter(Parameter::BlockWork);
     let mut duty = |overlay: &mut Overlay<'_>, kind: Kind, object: Hash, receipts: &mut Vec<Receipt>| {
         let receipt = receipts.len() as u32;
@@ -303,7 +322,9 @@ impl Histories {
 
     fn write(self, overlay: &mut Overlay<'_>) {
         for (subject, events) in self.0 {
-            let written = overlay.set_history_of(subject.table, &subject.key, |history| events.iter().fold(history, |history, event| history.with(event)));
+            let written = overlay.set_history_of(subject.table, &subject.key, |history| {
+                events.iter().fold(history, |history, event| history.with(event))
+            });
             assert!(written, "an event names a record of table {} that does not exist", subject.table.name());
         }
     }
@@ -314,9 +335,9 @@ fn remember(overlay: &mut Overlay<'_>, transactions: &[VerifiedTransaction]) -> 
     let mut added = Vec::with_capacity(transactions.len());
     for transaction in transactions {
         let (minute, id) = (minute(transaction.transaction().valid_until), transaction.id());
-        let bucket = buckets
-            .entry(minute)
-            .or_insert_with(|| overlay.get::<SeenBucket>(&minute).cloned().unwrap_or(SeenBucket { count: 0, head: Hash::ZERO }));
+        let bucket = buckets.entry(minute).or_insert_with(|| {
+            overlay.get::<SeenBucket>(&minute).cloned().unwrap_or(SeenBucket { count: 0, head: Hash::ZERO })
+        });
         bucket.count += 1;
         bucket.head = hash("seen", &[bucket.head.as_bytes(), id.as_bytes()]);
         added.push(SeenAdded { minute, id });
@@ -336,14 +357,19 @@ fn forget(overlay: &mut Overlay<'_>, time: BlockTime) -> u64 {
     now
 }
 
-fn count_quotas(overlay: &mut Overlay<'_>, time: BlockTime, transactions: &[VerifiedTransaction], receipts: &[Receipt]) {
+fn count_quotas(
+    overlay: &mut Overlay<'_>,
+    time: BlockTime,
+    transactions: &[VerifiedTransaction],
+    receipts: &[Receipt],
+) {
     let day = ledger_day(time);
     let mut uses: BTreeMap<OrganisationId, QuotaUse> = BTreeMap::new();
     for (transaction, receipt) in transactions.iter().zip(receipts) {
         let organisation = transaction.transaction().organisation;
-        let used = uses
-            .entry(organisation)
-            .or_insert_with(|| overlay.get::<QuotaUse>(&organisation).map_or(QuotaUse::fresh(day), |used| used.on(day)));
+        let used = uses.entry(organisation).or_insert_with(|| {
+            overlay.get::<QuotaUse>(&organisation).map_or(QuotaUse::fresh(day), |used| used.on(day))
+        });
         used.transactions += 1;
         used.bytes += transaction.size() as u64;
         if let Outcome::Refused(refusal) = &receipt.outcome

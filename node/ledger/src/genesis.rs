@@ -15,7 +15,7 @@ use crate::{
     state::{Head, LoadError, Only, Overlay, State},
     wire::{Canonical, message},
 };
-use octroi_chain::ValidatorSet;
+use octroi_chain::{Validator, ValidatorSet};
 use octroi_merkle::log::LogFrontier;
 use octroi_primitives::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,7 +166,7 @@ impl Genesis {
         if self.version != 1 {
             return Err(GenesisInvalid::new("version", format!("{} is not known, 1 is", self.version)));
         }
-        let empty = State::empty(self.network(), self.head());
+        let empty = State::empty(self.network(), self.head(), self.members()?);
         let mut state = empty.overlay();
         let network = NetworkRecord { name: self.name.clone(), dev: self.dev, clock_offset: 0, stepped_at: Height(0) };
         state.put::<NetworkRecord>(Only, network);
@@ -183,7 +183,7 @@ impl Genesis {
     fn head(&self) -> Head {
         Head {
             height: Height(0),
-            id: BlockId::new(self.network().hash()),
+            id: BlockId::new(*self.network().hash()),
             time: self.time,
             log: {
                 let mut log = LogFrontier::default();
@@ -265,7 +265,10 @@ impl Genesis {
                 return Err(GenesisInvalid::new(at(), format!("{} is no ISO 4217 currency", fund.currency)));
             }
             if fund.next_period.length() != fund.period_length {
-                return Err(GenesisInvalid::new(at(), format!("period {} is no {}", fund.next_period, fund.period_length)));
+                return Err(GenesisInvalid::new(
+                    at(),
+                    format!("period {} is no {}", fund.next_period, fund.period_length),
+                ));
             }
             if let Some(host) = fund.host
                 && !state.has::<Organisation>(&host)
@@ -289,10 +292,15 @@ impl Genesis {
             }
             state.put::<College>(*code, College { name: name.clone() });
             for seat in seats {
-                let organisation = self.known(seat).ok_or_else(|| GenesisInvalid::new(at(), format!("{seat} is no organisation of this genesis")))?;
+                let organisation = self
+                    .known(seat)
+                    .ok_or_else(|| GenesisInvalid::new(at(), format!("{seat} is no organisation of this genesis")))?;
                 let group = crate::signer::group(state, &organisation);
                 if let Some(other) = seated.insert(group, *code) {
-                    return Err(GenesisInvalid::new(at(), format!("the group of {seat} has a seat in {other} already")));
+                    return Err(GenesisInvalid::new(
+                        at(),
+                        format!("the group of {seat} has a seat in {other} already"),
+                    ));
                 }
                 state.put::<CollegeSeat>((*code, organisation), CollegeSeat { delegate: false });
             }
@@ -303,7 +311,9 @@ impl Genesis {
     fn roles(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
         for (index, GenesisRole { organisation, role, scope }) in self.roles.iter().enumerate() {
             let at = || format!("roles.{index}");
-            let holder = self.known(organisation).ok_or_else(|| GenesisInvalid::new(at(), format!("{organisation} is no organisation of this genesis")))?;
+            let holder = self.known(organisation).ok_or_else(|| {
+                GenesisInvalid::new(at(), format!("{organisation} is no organisation of this genesis"))
+            })?;
             if !role.fits(scope) {
                 return Err(GenesisInvalid::new(at(), format!("role {role} is not held over {scope}")));
             }
@@ -315,13 +325,18 @@ impl Genesis {
     fn validators(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
         let count = self.validators.len();
         if count == 0 || (self.dev == NetworkKind::Live && count < 4) {
-            return Err(GenesisInvalid::new("validators", format!("{count}; a live network needs at least 4, a dev network 1")));
+            return Err(GenesisInvalid::new(
+                "validators",
+                format!("{count}; a live network needs at least 4, a dev network 1"),
+            ));
         }
         let mut groups = BTreeSet::new();
         for (index, validator) in self.validators.iter().enumerate() {
             let GenesisValidator { organisation, consensus_key, network_key, possession, college } = validator;
             let at = || format!("validators.{index}");
-            let runs = self.known(organisation).ok_or_else(|| GenesisInvalid::new(at(), format!("{organisation} is no organisation of this genesis")))?;
+            let runs = self.known(organisation).ok_or_else(|| {
+                GenesisInvalid::new(at(), format!("{organisation} is no organisation of this genesis"))
+            })?;
             if !groups.insert(crate::signer::group(state, &runs)) {
                 return Err(GenesisInvalid::new(at(), format!("the group of {organisation} has a validator already")));
             }
@@ -329,15 +344,29 @@ impl Genesis {
                 PublicKey::checked(*key.as_bytes()).map_err(|error| GenesisInvalid::new(at(), error))?;
             }
             if !verify_possession(consensus_key, PossessionPurpose::Consensus, self.name.as_str(), possession) {
-                return Err(GenesisInvalid::new(at(), "the proof of possession does not verify; make a new join request"));
+                return Err(GenesisInvalid::new(
+                    at(),
+                    "the proof of possession does not verify; make a new join request",
+                ));
             }
             if !state.has::<College>(college) {
                 return Err(GenesisInvalid::new(at(), format!("college {college} does not exist")));
             }
-            let seat = ValidatorSeat { organisation: runs, network_key: *network_key, college: *college, missed_at: None };
+            let seat =
+                ValidatorSeat { organisation: runs, network_key: *network_key, college: *college, missed_at: None };
             state.put::<ValidatorSeat>(*consensus_key, seat);
         }
         Ok(())
+    }
+
+    fn members(&self) -> Result<ValidatorSet, GenesisInvalid> {
+        let members = self.validators.iter().map(|validator| Validator {
+            consensus_key: validator.consensus_key,
+            organisation: self.organisation_id(&validator.organisation),
+            network_key: validator.network_key,
+            college: validator.college,
+        });
+        ValidatorSet::new(members.collect()).map_err(|error| GenesisInvalid::new("validators", error))
     }
 
     fn known(&self, code: &Code) -> Option<OrganisationId> {

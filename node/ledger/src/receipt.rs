@@ -70,7 +70,9 @@ impl Wire for Receipt {
         let pb::Receipt { transaction, outcome } = proto;
         let transaction = Wire::from_proto(transaction).map_err(|error: WireError| error.within("transaction"))?;
         let outcome = match outcome.ok_or_else(|| WireError::missing().within("outcome"))? {
-            pb::receipt::Outcome::Applied(event) => Outcome::Applied(Wire::from_proto(event).map_err(|error: WireError| error.within("applied"))?),
+            pb::receipt::Outcome::Applied(event) => {
+                Outcome::Applied(Wire::from_proto(event).map_err(|error: WireError| error.within("applied"))?)
+            }
             pb::receipt::Outcome::Refused(pb::Refusal { kind, code }) => {
                 let kind = u16::try_from(kind)
                     .ok()

@@ -176,8 +176,8 @@ macro_rules! refusals {
             { RoleMissing (String) Role 1 "{0}" "the signer does not hold the role in this scope, or too few of the signing keys are in offices that may use it" }
         ] $($rest)*);
     };
-    (@munch [$($done:tt)*] $variant:ident $(($($type:ty),+ $(,)?))? : $shared:ident $number:literal $message:literal, $doc:literal; $($rest:tt)*) => {
-        $crate::refusal::refusals!(@munch [$($done)* { $variant ($($($type),+)?) $shared $number $message $doc }] $($rest)*);
+    (@munch [$($done:tt)*] $variant:ident ($($type:ty),* $(,)?) : $shared:ident $number:literal $message:literal, $doc:literal; $($rest:tt)*) => {
+        $crate::refusal::refusals!(@munch [$($done)* { $variant ($($type),*) $shared $number $message $doc }] $($rest)*);
     };
     (@munch [$({ $variant:ident ($($type:ty),*) $shared:ident $number:literal $message:literal $doc:literal })*]) => {
         /// Why it is refused, in order of precedence; codes are permanent.

@@ -54,7 +54,8 @@ pub fn holds(records: &impl Records, organisation: &OrganisationId, role: Role, 
     if role.is_implied() {
         return records.organisation(organisation).is_some();
     }
-    records.has_role_grant(&(*organisation, role, scope)) || (scope != Scope::Network && records.has_role_grant(&(*organisation, role, Scope::Network)))
+    records.has_role_grant(&(*organisation, role, scope))
+        || (scope != Scope::Network && records.has_role_grant(&(*organisation, role, Scope::Network)))
 }
 
 /// The group of an organisation: its topmost parent, itself if it has none. At most 8 steps (rulebook §2); registration refuses cycles.
@@ -97,7 +98,12 @@ impl Context<'_> {
     ///
     /// # Errors
     /// `role`.
-    pub fn authorise_even_suspended(&self, state: &impl Records, role: Role, scope: Scope) -> Result<(), SignerRefusal> {
+    pub fn authorise_even_suspended(
+        &self,
+        state: &impl Records,
+        role: Role,
+        scope: Scope,
+    ) -> Result<(), SignerRefusal> {
         self.role(state, role, &[scope])
     }
 
@@ -116,12 +122,18 @@ impl Context<'_> {
         let named = || scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
         let record = state.organisation(&self.organisation).ok_or(SignerRefusal::Suspended(self.organisation))?;
         if !scopes.iter().any(|scope| holds(state, &self.organisation, role, *scope)) {
-            return Err(SignerRefusal::Role(format!("organisation {} does not hold the role {role} for {}", self.organisation, named())));
+            return Err(SignerRefusal::Role(format!(
+                "organisation {} does not hold the role {role} for {}",
+                self.organisation,
+                named()
+            )));
         }
         let needed = record.threshold(self.kind.family());
         let usable = self.keys.iter().filter(|key| record.key_may_use(key, role, self.place.height)).count();
         if usable < usize::from(needed) {
-            return Err(SignerRefusal::Role(format!("{usable} of the signing keys may use the role {role}, {needed} must")));
+            return Err(SignerRefusal::Role(format!(
+                "{usable} of the signing keys may use the role {role}, {needed} must"
+            )));
         }
         Ok(())
     }

@@ -188,7 +188,10 @@ impl SignedTransaction {
             signatures: self
                 .signatures
                 .iter()
-                .map(|KeySignature { key, signature }| pb::KeySignature { key: key.to_proto(), signature: signature.to_proto() })
+                .map(|KeySignature { key, signature }| pb::KeySignature {
+                    key: key.to_proto(),
+                    signature: signature.to_proto(),
+                })
                 .collect(),
         }
     }
@@ -253,8 +256,12 @@ impl VerifiedTransaction {
 }
 
 /// Checks the signatures of many transactions of one network in one batch; each gets its own answer, equal to a single check.
-pub fn verify(network: &NetworkId, transactions: Vec<SignedTransaction>) -> Vec<Result<VerifiedTransaction, SignatureInvalid>> {
-    let messages: Vec<Vec<u8>> = transactions.iter().map(|signed| Transaction::signing_bytes(network, &signed.id)).collect();
+pub fn verify(
+    network: &NetworkId,
+    transactions: Vec<SignedTransaction>,
+) -> Vec<Result<VerifiedTransaction, SignatureInvalid>> {
+    let messages: Vec<Vec<u8>> =
+        transactions.iter().map(|signed| Transaction::signing_bytes(network, &signed.id)).collect();
     let mut batch = BatchVerifier::new();
     for (signed, message) in transactions.iter().zip(&messages) {
         for KeySignature { key, signature } in &signed.signatures {

@@ -42,8 +42,12 @@ impl WireError {
         match self {
             Self::Field { path, reason } if path.is_empty() => Self::Field { path: field.into(), reason },
             Self::Field { path, reason } => Self::Field { path: format!("{field}.{path}"), reason },
-            Self::Malformed(what) => Self::Field { path: field.into(), reason: format!("not a protobuf message of type {what}") },
-            Self::NotCanonical(what) => Self::Field { path: field.into(), reason: format!("not the canonical encoding of {what}") },
+            Self::Malformed(what) => {
+                Self::Field { path: field.into(), reason: format!("not a protobuf message of type {what}") }
+            }
+            Self::NotCanonical(what) => {
+                Self::Field { path: field.into(), reason: format!("not the canonical encoding of {what}") }
+            }
         }
     }
 }
@@ -105,7 +109,11 @@ impl<T: Wire> Wire for Vec<T> {
     }
 
     fn from_proto(proto: Self::Proto) -> Result<Self, WireError> {
-        proto.into_iter().enumerate().map(|(index, item)| T::from_proto(item).map_err(|error| error.within(&index.to_string()))).collect()
+        proto
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| T::from_proto(item).map_err(|error| error.within(&index.to_string())))
+            .collect()
     }
 }
 
@@ -133,8 +141,28 @@ macro_rules! byte_strings {
     )+};
 }
 byte_strings!(
-    Hash, NetworkId, TransactionId, BlockId, OrganisationId, ProjectId, PromiseId, StatementId, EntryKey, BankAccountId, DeclarationId,
-    AssessmentId, CallId, ApplicationId, GrantId, ChangeId, PayoutId, PastGrantId, Commitment, FileHash, Salt, Signature,
+    Hash,
+    NetworkId,
+    TransactionId,
+    BlockId,
+    OrganisationId,
+    ProjectId,
+    PromiseId,
+    StatementId,
+    EntryKey,
+    BankAccountId,
+    DeclarationId,
+    AssessmentId,
+    CallId,
+    ApplicationId,
+    GrantId,
+    ChangeId,
+    PayoutId,
+    PastGrantId,
+    Commitment,
+    FileHash,
+    Salt,
+    Signature,
 );
 
 /// Read without the checks of the curve: they are made once, where a key is admitted; a key that was never admitted signs nothing.
@@ -147,7 +175,9 @@ impl Wire for PublicKey {
 
     fn from_proto(proto: Vec<u8>) -> Result<Self, WireError> {
         let bytes = <[u8; 32]>::try_from(proto.as_slice());
-        bytes.map(Self::from_bytes_unchecked).map_err(|_| WireError::invalid(format!("a key of {} bytes; 32 are needed", proto.len())))
+        bytes
+            .map(Self::from_bytes_unchecked)
+            .map_err(|_| WireError::invalid(format!("a key of {} bytes; 32 are needed", proto.len())))
     }
 }
 
@@ -164,8 +194,23 @@ macro_rules! texts {
     )+};
 }
 texts!(
-    Code, FundCode, EnvelopeCode, ScheduleCode, PolicyCode, CollegeCode, TerritoryCode, OfficeCode, CategoryCode, ReasonCode, ServiceCode,
-    CriterionCode, Period, PeriodLength, Scheme, Currency, Reference,
+    Code,
+    FundCode,
+    EnvelopeCode,
+    ScheduleCode,
+    PolicyCode,
+    CollegeCode,
+    TerritoryCode,
+    OfficeCode,
+    CategoryCode,
+    ReasonCode,
+    ServiceCode,
+    CriterionCode,
+    Period,
+    PeriodLength,
+    Scheme,
+    Currency,
+    Reference,
 );
 
 impl<const MAX: usize> Wire for Text<MAX> {
@@ -221,7 +266,8 @@ impl Wire for LegalDate {
     fn from_proto(proto: pb::Date) -> Result<Self, WireError> {
         let pb::Date { year, month, day } = proto;
         let narrow = || Some((u16::try_from(year).ok()?, u8::try_from(month).ok()?, u8::try_from(day).ok()?));
-        let (year, month, day) = narrow().ok_or_else(|| WireError::invalid(format!("{year}-{month}-{day} is no date")))?;
+        let (year, month, day) =
+            narrow().ok_or_else(|| WireError::invalid(format!("{year}-{month}-{day} is no date")))?;
         Self::new(year, month, day).map_err(WireError::invalid)
     }
 }

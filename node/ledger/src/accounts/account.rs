@@ -1,9 +1,6 @@
 //! The accounts of the rulebook (§3) and their canonical names.
 
-use crate::{
-    state::Key,
-    wire::WireError,
-};
+use crate::{state::Key, wire::WireError};
 use core::fmt;
 use octroi_primitives::*;
 use std::str::FromStr;
@@ -135,7 +132,11 @@ impl Account {
                 Class::Liability | Class::Fund => -1,
             },
         };
-        if after * side >= 0 || after * side >= before * side { Ok(()) } else { Err((before * side, (before - after) * side)) }
+        if after * side >= 0 || after * side >= before * side {
+            Ok(())
+        } else {
+            Err((before * side, (before - after) * side))
+        }
     }
 }
 
@@ -173,7 +174,11 @@ mod tests {
             Account::PayableRefund { refund: hash },
             Account::Unallocated { fund, source: Code::new("contribution").unwrap() },
             Account::Envelope { fund, envelope: EnvelopeCode::new("commons").unwrap() },
-            Account::TerritorialEnvelope { fund, envelope: EnvelopeCode::new("commons").unwrap(), territory: TerritoryCode::new("44").unwrap() },
+            Account::TerritorialEnvelope {
+                fund,
+                envelope: EnvelopeCode::new("commons").unwrap(),
+                territory: TerritoryCode::new("44").unwrap(),
+            },
             Account::Encumbered { fund, grant: GrantId::new(hash) },
             Account::Reserve { fund },
         ] {

@@ -38,7 +38,10 @@ impl Wire for AccountBalance {
         let pb::AccountBalance { fund, balance } = proto;
         let balance: [u8; 16] =
             balance.try_into().map_err(|_| WireError::invalid("must be 16 bytes").within("balance"))?;
-        Ok(Self { fund: FundCode::from_proto(fund).map_err(|error| error.within("fund"))?, balance: i128::from_be_bytes(balance) })
+        Ok(Self {
+            fund: FundCode::from_proto(fund).map_err(|error| error.within("fund"))?,
+            balance: i128::from_be_bytes(balance),
+        })
     }
 }
 
@@ -168,7 +171,11 @@ impl Movement {
         for (account, amount) in &moved {
             let before = balance(state, account);
             let after = before.checked_add(*amount).ok_or_else(|| PostingError::Overflow((*account).clone()))?;
-            account.bears(before, after).map_err(|(held, wanted)| PostingError::Insufficient { account: (*account).clone(), held, wanted })?;
+            account.bears(before, after).map_err(|(held, wanted)| PostingError::Insufficient {
+                account: (*account).clone(),
+                held,
+                wanted,
+            })?;
         }
         let postings = legs
             .into_iter()
@@ -203,8 +210,12 @@ pub fn balance_of(state: &State, account: &Account) -> Balance {
 /// The one function that moves money.
 pub fn post(state: &mut Overlay<'_>, postings: &Postings) {
     for Posting { fund, account, amount } in postings.legs() {
-        let mut record = state.get::<AccountBalance>(account).cloned().unwrap_or(AccountBalance { fund: *fund, balance: 0 });
-        record.balance = record.balance.checked_add(i128::from(*amount)).expect("i128 holds 10^15 times more postings than a chain can have");
+        let mut record =
+            state.get::<AccountBalance>(account).cloned().unwrap_or(AccountBalance { fund: *fund, balance: 0 });
+        record.balance = record
+            .balance
+            .checked_add(i128::from(*amount))
+            .expect("i128 holds 10^15 times more postings than a chain can have");
         state.put::<AccountBalance>(account.clone(), record);
     }
 }

@@ -21,7 +21,7 @@ pub struct CloseCall;
 impl CloseCall {
     /// The object of this duty.
     pub fn object(call: &CallId) -> Hash {
-        call.hash()
+        *call.hash()
     }
 }
 

@@ -69,7 +69,8 @@ impl Action for AdvanceClock {
             return Err(Refused::StateTwice());
         }
         // Far below the last legal date, so that no time in the state can pass it.
-        let offset = network.clock_offset.checked_add(self.milliseconds).filter(|offset| *offset < 1_000 * 366 * 86_400_000);
+        let offset =
+            network.clock_offset.checked_add(self.milliseconds).filter(|offset| *offset < 1_000 * 366 * 86_400_000);
         Ok(ClockAdvanced {
             organisation: cx.organisation,
             milliseconds: self.milliseconds,

@@ -5,7 +5,10 @@
 //! - Source: rulebook §2 and §17, 0101.
 
 use super::{
-    organisation::{HeldIdentifier, IdentifierHolder, KeyOwner, Office, OfficeKey, Organisation, OrganisationKind, Status, Threshold},
+    organisation::{
+        HeldIdentifier, IdentifierHolder, KeyOwner, Office, OfficeKey, Organisation, OrganisationKind, Status,
+        Threshold,
+    },
     role::{Role, Scope},
     territory::Territory,
 };
@@ -136,13 +139,24 @@ pub struct Admitted(Organisation);
 ///
 /// # Errors
 /// As `register_organisation`.
-pub fn admit(asked: &RegisterOrganisation, network_name: &str, from: Height, state: &Overlay<'_>) -> Result<Admitted, Refused> {
+pub fn admit(
+    asked: &RegisterOrganisation,
+    network_name: &str,
+    from: Height,
+    state: &Overlay<'_>,
+) -> Result<Admitted, Refused> {
     asked.validate()?;
     admit_checked(asked, network_name, from, state)
 }
 
-fn admit_checked(asked: &RegisterOrganisation, network_name: &str, from: Height, state: &Overlay<'_>) -> Result<Admitted, Refused> {
-    let RegisterOrganisation { kind, name, identifiers, territory, legal_category, parent, offices, thresholds } = asked.clone();
+fn admit_checked(
+    asked: &RegisterOrganisation,
+    network_name: &str,
+    from: Height,
+    state: &Overlay<'_>,
+) -> Result<Admitted, Refused> {
+    let RegisterOrganisation { kind, name, identifiers, territory, legal_category, parent, offices, thresholds } =
+        asked.clone();
     if let Some(parent) = parent
         && !state.has::<Organisation>(&parent)
     {
@@ -182,18 +196,32 @@ fn admit_checked(asked: &RegisterOrganisation, network_name: &str, from: Height,
     }
     let offices = offices.into_iter().map(|office| open(office, from)).collect();
     let status = Status::Active;
-    Ok(Admitted(Organisation { kind, name, identifiers, territory, legal_category, parent, offices, thresholds, status }))
+    Ok(Admitted(Organisation {
+        kind,
+        name,
+        identifiers,
+        territory,
+        legal_category,
+        parent,
+        offices,
+        thresholds,
+        status,
+    }))
 }
 
 /// A key is canonical, strong, and its holder has the secret.
 pub(super) fn is_proven(offered: &OfferedKey, network_name: &str) -> bool {
     let OfferedKey { key, possession } = offered;
-    PublicKey::checked(*key.as_bytes()).is_ok() && verify_possession(key, PossessionPurpose::Office, network_name, possession)
+    PublicKey::checked(*key.as_bytes()).is_ok()
+        && verify_possession(key, PossessionPurpose::Office, network_name, possession)
 }
 
 fn open(office: OfferedOffice, from: Height) -> Office {
     let OfferedOffice { code, roles, keys } = office;
-    let keys = keys.into_iter().map(|OfferedKey { key, .. }| OfficeKey { key, from_height: from, to_height: Height(0) }).collect();
+    let keys = keys
+        .into_iter()
+        .map(|OfferedKey { key, .. }| OfficeKey { key, from_height: from, to_height: Height(0) })
+        .collect();
     Office { code, roles, keys }
 }
 

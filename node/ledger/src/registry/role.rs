@@ -54,7 +54,9 @@ impl Role {
             Self::Registrar | Self::Validator | Self::CollegeMember => matches!(scope, Scope::Network),
             Self::BankAttestor => matches!(scope, Scope::Account(_)),
             Self::LevyAuthority | Self::DataHolder => matches!(scope, Scope::Schedule(_)),
-            Self::ProgrammeManager | Self::Ordonnateur | Self::Comptable | Self::Auditor => matches!(scope, Scope::Fund(_)),
+            Self::ProgrammeManager | Self::Ordonnateur | Self::Comptable | Self::Auditor => {
+                matches!(scope, Scope::Fund(_))
+            }
             Self::Reviewer => matches!(scope, Scope::Fund(_) | Scope::Call(_)),
             Self::Publisher => matches!(scope, Scope::Funder(_)),
             Self::Funder | Self::LevyPayer | Self::Beneficiary => false,

@@ -1,6 +1,9 @@
 //! Territories form a tree (rulebook §2).
 
-use crate::{state::Record, wire::{message, words}};
+use crate::{
+    state::Record,
+    wire::{message, words},
+};
 use octroi_primitives::*;
 
 words! {

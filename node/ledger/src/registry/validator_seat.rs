@@ -54,7 +54,9 @@ impl Record for PendingSeat {
 
 /// The changes that take effect at a height.
 pub(crate) fn pending(state: &State, height: Height) -> impl Iterator<Item = ChangeId> {
-    state.range::<PendingSeat>((height, ChangeId::ZERO)..=(height, ChangeId::from_bytes([0xff; 32]))).map(|((_, change), _)| *change)
+    state
+        .range::<PendingSeat>((height, ChangeId::ZERO)..=(height, ChangeId::from_bytes([0xff; 32])))
+        .map(|((_, change), _)| *change)
 }
 
 /// The duties of a height, after all timed work.

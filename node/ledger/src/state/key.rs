@@ -70,7 +70,17 @@ macro_rules! terminated {
         }
     )+};
 }
-terminated!(Code, FundCode, EnvelopeCode, ScheduleCode, PolicyCode, CollegeCode, TerritoryCode, OfficeCode, CriterionCode);
+terminated!(
+    Code,
+    FundCode,
+    EnvelopeCode,
+    ScheduleCode,
+    PolicyCode,
+    CollegeCode,
+    TerritoryCode,
+    OfficeCode,
+    CriterionCode
+);
 
 macro_rules! integers {
     ($($name:ty: $int:ty, $get:expr, $make:expr;)+) => {$(

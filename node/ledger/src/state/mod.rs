@@ -11,8 +11,8 @@ pub(crate) mod tables;
 
 pub use key::{Key, Only};
 pub use overlay::Overlay;
-pub use seen::{SeenAdded, SeenBucket};
 pub(crate) use seen::minute;
+pub use seen::{SeenAdded, SeenBucket};
 pub use tables::{Changes, Table};
 
 use crate::{
@@ -21,12 +21,17 @@ use crate::{
     wire::{Canonical, Wire, WireError, message},
 };
 use octroi_chain::{ChainError, Header, Validator, ValidatorSet};
-use octroi_merkle::{log::LogFrontier, tree::{Leaf, Tree}};
+use octroi_merkle::{
+    log::LogFrontier,
+    tree::{Leaf, Tree},
+};
 use octroi_primitives::*;
 use std::sync::Arc;
 
 /// A value in a table.
-pub trait Record: tables::Stored + Wire<Proto: prost::Message + Default> + Clone + PartialEq + core::fmt::Debug + Send + Sync + 'static {
+pub trait Record:
+    tables::Stored + Wire<Proto: prost::Message + Default> + Clone + PartialEq + core::fmt::Debug + Send + Sync + 'static
+{
     /// What finds it.
     type Key: Key + Send + Sync + 'static;
 }
@@ -190,7 +195,11 @@ impl State {
             leaves.push(Leaf { key: tree_key(row.table, &row.key), value: tree_value(value) });
         }
         leaves.sort_by(|a, b| a.key.cmp(&b.key));
-        let tree = Tree::from_sorted(&leaves).map_err(|error| LoadError::Row { table: 0, key: String::new(), reason: error.to_string() })?;
+        let tree = Tree::from_sorted(&leaves).map_err(|error| LoadError::Row {
+            table: 0,
+            key: String::new(),
+            reason: error.to_string(),
+        })?;
         if let Some(header) = &head.header
             && header.state_root != tree.root()
         {
@@ -206,7 +215,14 @@ impl State {
 
     /// Nothing but a head: what genesis writes on.
     pub(crate) fn empty(network: NetworkId, head: Head, validators: ValidatorSet) -> Self {
-        Self { network, tables: tables::Tables::default(), tree: Tree::default(), seen: seen::Seen::default(), head, validators }
+        Self {
+            network,
+            tables: tables::Tables::default(),
+            tree: Tree::default(),
+            seen: seen::Seen::default(),
+            head,
+            validators,
+        }
     }
 
     /// Hash of the genesis.
@@ -255,7 +271,10 @@ impl State {
     }
 
     /// Records from `range`, in the order of keys.
-    pub fn range<R: Record>(&self, range: impl core::ops::RangeBounds<R::Key>) -> impl DoubleEndedIterator<Item = (&R::Key, &R)> {
+    pub fn range<R: Record>(
+        &self,
+        range: impl core::ops::RangeBounds<R::Key>,
+    ) -> impl DoubleEndedIterator<Item = (&R::Key, &R)> {
         R::table(&self.tables).range(range).map(|(key, entry)| (key, &entry.record))
     }
 
@@ -280,7 +299,15 @@ impl State {
     }
 
     /// Takes in an executed block. The caller has checked that it stands on this head.
-    pub(crate) fn merge(&mut self, head: Head, changes: &Changes, tree: Tree, seen: &[SeenAdded], dropped_before: u64, validators: ValidatorSet) {
+    pub(crate) fn merge(
+        &mut self,
+        head: Head,
+        changes: &Changes,
+        tree: Tree,
+        seen: &[SeenAdded],
+        dropped_before: u64,
+        validators: ValidatorSet,
+    ) {
         self.tables.merge(changes);
         self.tree = tree;
         self.seen.drop_before(dropped_before);
@@ -293,7 +320,9 @@ impl State {
 }
 
 /// The set that these seats form, with who missed its turn and when.
-pub(crate) fn validator_set(seats: impl IntoIterator<Item = (PublicKey, ValidatorSeat)>) -> Result<ValidatorSet, ChainError> {
+pub(crate) fn validator_set(
+    seats: impl IntoIterator<Item = (PublicKey, ValidatorSeat)>,
+) -> Result<ValidatorSet, ChainError> {
     let mut members = Vec::new();
     let mut missed = Vec::new();
     for (consensus_key, seat) in seats {

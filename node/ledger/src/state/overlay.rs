@@ -80,7 +80,9 @@ impl<'a> Overlay<'a> {
 
     fn collect<R: Record>(&self, range: &(impl RangeBounds<R::Key> + Clone)) -> BTreeMap<R::Key, &Entry<R>> {
         let mut found: BTreeMap<R::Key, &Entry<R>> = match &self.base {
-            Base::State(state) => R::table(&state.tables).range(range.clone()).map(|(key, entry)| (key.clone(), entry.as_ref())).collect(),
+            Base::State(state) => {
+                R::table(&state.tables).range(range.clone()).map(|(key, entry)| (key.clone(), entry.as_ref())).collect()
+            }
             Base::Overlay(overlay) => overlay.collect::<R>(range),
         };
         for (key, change) in R::changed(&self.changes).range(range.clone()) {
@@ -127,7 +129,8 @@ impl<'a> Overlay<'a> {
 
     /// The value of a parameter in force.
     pub fn parameter(&self, parameter: Parameter) -> u64 {
-        self.get::<crate::parameters::ParameterValue>(&parameter.code()).map_or(parameter.default(), |value| value.value)
+        self.get::<crate::parameters::ParameterValue>(&parameter.code())
+            .map_or(parameter.default(), |value| value.value)
     }
 
     pub(crate) fn into_changes(self) -> Changes {

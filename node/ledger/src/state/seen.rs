@@ -55,7 +55,7 @@ impl Seen {
     /// Forgets every id of minutes before `minute`.
     pub(crate) fn drop_before(&mut self, minute: u64) {
         if self.ids.get_min().is_some_and(|(first, _)| *first < minute) {
-            let (_, kept) = self.ids.split(&(minute, TransactionId::new(Hash::ZERO)));
+            let (_, kept) = core::mem::take(&mut self.ids).split(&(minute, TransactionId::new(Hash::ZERO)));
             self.ids = kept;
         }
     }

@@ -144,4 +144,5 @@ tables! {
     16 validators: crate::registry::validator_seat::ValidatorSeat;
     17 promises: crate::contribution::promise::Promise;
     18 calls: crate::call::call::Call;
+    19 pending_seats: crate::registry::validator_seat::PendingSeat;
 }

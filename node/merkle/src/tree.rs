@@ -73,6 +73,9 @@ pub struct Leaf {
     pub value: Hash,
 }
 
+/// What becomes of a key: `Some` sets the hash of its record, `None` removes it.
+pub type Change = (Hash, Option<Hash>);
+
 /// One version of the state tree. Cloning is one reference count; the versions share what they have in common.
 #[derive(Clone, Default)]
 pub struct Tree {
@@ -103,9 +106,9 @@ impl Tree {
     /// If the keys are not strictly ascending: the caller takes them from an ordered map, and anything else would
     /// be a bug that must not reach a root.
     #[must_use = "the tree itself is not changed"]
-    pub fn update(&self, changes: &[(Hash, Option<Hash>)]) -> Self {
+    pub fn update(&self, changes: &[Change]) -> Self {
         assert!(changes.is_sorted_by(|one, next| one.0 < next.0), "the changes of a tree ascend strictly by key");
-        Self { top: self.top.update(changes, 0) }
+        Self { top: self.top.changed(changes) }
     }
 
     /// The root over all pairs.
@@ -128,6 +131,15 @@ impl Tree {
         let mut siblings = Vec::new();
         let end = self.top.path(key, &mut siblings);
         Proof::new(siblings, end)
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // If two last holders let go at once, both may count two; the nodes then drop by themselves.
+        if self.top.holders() == 1 {
+            self.top.release();
+        }
     }
 }
 

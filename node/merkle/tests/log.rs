@@ -265,6 +265,11 @@ fn tampered(path: &[Hash], flip: u8) -> Vec<Vec<Hash>> {
     forged
 }
 
+/// Why a forged path is refused: the sizes alone say how long it must be.
+fn reason(found: usize, expected: usize, size: u64) -> MerkleError {
+    if found == expected { MerkleError::RootMismatch } else { MerkleError::PathLength { found, size } }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -275,16 +280,19 @@ proptest! {
         let new_root = root::<Sha256Log>(&leaves);
         let index = part % size;
         let inclusion = InclusionProof::new::<Sha256Log>(&leaves, index).expect("inside");
+        let entry = entries[index as usize].as_bytes();
         for path in tampered(inclusion.path(), flip) {
+            let error = reason(path.len(), inclusion.path().len(), size);
             let forged = InclusionProof::from_path(path).expect("short");
-            prop_assert!(forged.verify::<Sha256Log>(entries[index as usize].as_bytes(), index, size, &new_root).is_err());
+            prop_assert_eq!(forged.verify::<Sha256Log>(entry, index, size, &new_root), Err(error));
         }
         let old = index + 1;
         let old_root = root::<Sha256Log>(&leaves[..old as usize]);
         let consistency = ConsistencyProof::new::<Sha256Log>(&leaves, old).expect("growing");
         for path in tampered(consistency.path(), flip) {
+            let error = reason(path.len(), consistency.path().len(), size);
             let forged = ConsistencyProof::from_path(path).expect("short");
-            prop_assert!(forged.verify::<Sha256Log>(old, &old_root, size, &new_root).is_err());
+            prop_assert_eq!(forged.verify::<Sha256Log>(old, &old_root, size, &new_root), Err(error));
         }
     }
 

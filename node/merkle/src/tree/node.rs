@@ -282,3 +282,94 @@ pub(super) fn leaf_hash(leaf: &Leaf) -> Hash {
 pub(super) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     keyed_node(&STATE_NODE_KEY, left, right)
 }
+
+#[cfg(test)]
+mod tests {
+    use octroi_primitives::hash::hash;
+
+    use super::*;
+
+    fn leaf(i: u64) -> Leaf {
+        Leaf { key: hash("key", &[&i.to_be_bytes()]), value: hash("value", &[&i.to_be_bytes()]) }
+    }
+
+    fn sorted(ids: impl Iterator<Item = u64>) -> Vec<Leaf> {
+        let mut leaves: Vec<Leaf> = ids.map(leaf).collect();
+        leaves.sort_unstable();
+        leaves
+    }
+
+    /// Whether two subtrees have the same nodes with the same hashes, all of them true.
+    fn same(one: &Link, other: &Link, depth: usize) -> bool {
+        let below = match (&one.node, &other.node) {
+            (Node::Page(leaves), Node::Page(others)) => leaves == others && one.hash == subtree_hash(leaves, depth),
+            (Node::Branch(branch), Node::Branch(others)) => {
+                one.hash == node_hash(&branch.left.hash, &branch.right.hash)
+                    && same(&branch.left, &others.left, depth + 1)
+                    && same(&branch.right, &others.right, depth + 1)
+            }
+            (Node::Page(_), Node::Branch(_)) | (Node::Branch(_), Node::Page(_)) => false,
+        };
+        one.hash == other.hash && below
+    }
+
+    #[test]
+    fn the_layout_depends_on_the_pairs_alone() {
+        let few = Link::build(&sorted(0..300), 0);
+        let additions: Vec<Change> = sorted(300..2_000).iter().map(|leaf| (leaf.key, Some(leaf.value))).collect();
+        let many = few.changed(&additions);
+        assert!(same(&many, &Link::build(&sorted(0..2_000), 0), 0));
+        // Removing one at a time lets every page pass through every size.
+        let mut shrinking = many;
+        for (done, (key, _)) in additions.iter().enumerate() {
+            shrinking = shrinking.changed(&[(*key, None)]);
+            if done % 97 == 0 {
+                let rest: Vec<Leaf> =
+                    sorted(0..2_000).into_iter().filter(|leaf| shrinking.get(&leaf.key).is_some()).collect();
+                assert_eq!(rest.len(), 2_000 - done - 1);
+                assert!(same(&shrinking, &Link::build(&rest, 0), 0), "after {done} removals");
+            }
+        }
+        assert!(same(&shrinking, &few, 0));
+    }
+
+    #[test]
+    fn what_does_not_change_is_shared_and_not_copied() {
+        let tree = Link::build(&sorted(0..1_000), 0);
+        let again: Vec<Change> = sorted(0..100).iter().map(|leaf| (leaf.key, Some(leaf.value))).collect();
+        let absent: Vec<Change> = sorted(5_000..5_100).iter().map(|leaf| (leaf.key, None)).collect();
+        for changes in [again, absent] {
+            let before = tree.holders();
+            let same = tree.changed(&changes);
+            assert_eq!(tree.holders(), before + 1);
+            assert_eq!(same.hash, tree.hash);
+        }
+    }
+
+    #[test]
+    fn a_released_version_leaves_the_others_whole_and_only_held() {
+        let mut versions = Vec::from([Link::build(&sorted(0..1_000), 0)]);
+        for round in 0..10 {
+            let changes: Vec<Change> =
+                sorted(round * 90..round * 90 + 200).iter().map(|leaf| (leaf.key, None)).collect();
+            versions.push(versions[versions.len() - 1].changed(&changes));
+        }
+        let kept = versions.remove(5);
+        versions.iter_mut().for_each(Link::release);
+        assert_eq!(kept.holders(), 1);
+        let held: Vec<Leaf> = sorted(0..1_000).into_iter().filter(|leaf| kept.get(&leaf.key).is_some()).collect();
+        assert!(same(&kept, &Link::build(&held, 0), 0));
+        fn alone(link: &Link) -> bool {
+            match &link.node {
+                Node::Page(leaves) => leaves.is_empty() || Arc::strong_count(leaves) == 1,
+                Node::Branch(branch) => Arc::strong_count(branch) == 1 && alone(&branch.left) && alone(&branch.right),
+            }
+        }
+        assert!(alone(&kept));
+    }
+
+    #[test]
+    fn a_link_is_no_larger_than_its_hash_and_a_page_pointer() {
+        assert_eq!(size_of::<Link>(), 32 + size_of::<Arc<[Leaf]>>());
+    }
+}

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod action;
+pub mod application;
 pub mod block;
 pub mod call;
 pub mod contribution;
@@ -15,6 +16,7 @@ pub mod dev;
 pub mod due;
 pub mod execute;
 pub mod genesis;
+pub mod grant;
 pub mod history;
 pub mod network;
 pub mod parameters;

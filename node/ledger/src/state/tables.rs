@@ -145,4 +145,11 @@ tables! {
     17 promises: crate::contribution::promise::Promise;
     18 calls: crate::call::call::Call;
     19 pending_seats: crate::registry::validator_seat::PendingSeat;
+    40 applications: crate::application::application::Application;
+    41 call_applications: crate::application::application::CallApplication;
+    42 call_parties: crate::application::application::CallParty;
+    43 call_projects: crate::application::application::CallProject;
+    44 grants: crate::grant::grant::Grant;
+    45 payouts: crate::grant::payout::Payout;
+    46 transit_totals: crate::grant::payout::TransitTotal;
 }

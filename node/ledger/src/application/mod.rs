@@ -1,0 +1,4 @@
+//! Family 07: applications to a call, their screening and their reviews (rulebook §7).
+
+#[allow(clippy::module_inception)]
+pub mod application;

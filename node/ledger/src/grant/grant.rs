@@ -1,0 +1,259 @@
+//! Record: a grant, its parties, its convention, and its tranches with their parts.
+
+use crate::{
+    accounts::Account,
+    application::application::TrancheKind,
+    signer::{Records, same_group},
+    state::Record,
+    wire::{message, words},
+};
+use octroi_primitives::*;
+
+words! {
+    /// Where a grant stands.
+    pub enum GrantStatus {
+        /// Awarded; waits for signatures.
+        Offered = "offered",
+        /// Signed by all.
+        Active = "active",
+        /// Stopped for a while.
+        Suspended = "suspended",
+        /// Waits for the final report.
+        Reporting = "reporting",
+        /// Finished.
+        Closed = "closed",
+        /// Broken off.
+        Terminated = "terminated",
+    }
+
+    /// Where a part of a tranche stands.
+    pub enum PartStatus {
+        /// Nothing happened yet.
+        Planned = "planned",
+        /// Waits for judges.
+        EvidenceSubmitted = "evidence_submitted",
+        /// May be ordered.
+        Accepted = "accepted",
+        /// Evidence may be sent again.
+        Rejected = "rejected",
+        /// Waits for the comptable.
+        Ordered = "ordered",
+        /// Instructed to the bank.
+        InTransit = "in_transit",
+        /// Its debit is attested.
+        Paid = "paid",
+        /// The bank did not pay it.
+        Failed = "failed",
+        /// Given back to its envelope.
+        Cancelled = "cancelled",
+    }
+}
+
+message! {
+    /// A beneficiary.
+    pub struct Party = Party {
+        /// Who.
+        pub organisation: OrganisationId,
+        /// Share for caps and exports; the money goes to the lead.
+        pub share_ppm: Ppm,
+    }
+
+    /// What all parties sign.
+    pub struct Convention = Convention {
+        /// Commitment to the text.
+        pub commitment: Commitment,
+        /// Its date.
+        pub date: LegalDate [required],
+        /// Where the lead is paid; unknown until the lead or the ordonnateur has signed.
+        pub payee_account: Option<Commitment>,
+    }
+
+    /// A judge's opinion on evidence.
+    pub struct Judgement = Judgement {
+        /// Who.
+        pub judge: OrganisationId,
+        /// Its group at that time.
+        pub group: OrganisationId,
+        /// What part is accepted; 0 rejects.
+        pub accepted_ppm: Ppm,
+        /// Why not all.
+        pub reason: Option<ReasonCode>,
+        /// Commitment to the comment.
+        pub comment: Commitment,
+    }
+
+    /// A part of a tranche: one, until evidence is accepted in part and the rest becomes a part of its own.
+    pub struct Part = Part {
+        /// Minor units, above 0.
+        pub amount: u64,
+        /// Where it stands.
+        pub status: PartStatus,
+        /// How often its evidence was rejected.
+        pub rejections: u32,
+        /// On the evidence submitted last.
+        pub judgements: Vec<Judgement>,
+        /// Who ordered its payment.
+        pub ordered_by: Option<OrganisationId>,
+        /// Its last payout.
+        pub payout: Option<PayoutId>,
+    }
+
+    /// A tranche of a grant.
+    pub struct Tranche = Tranche {
+        /// As planned in the application.
+        pub number: u32,
+        /// Before or after evidence.
+        pub kind: TrancheKind,
+        /// Minor units; the parts sum to it.
+        pub amount: u64,
+        /// Until when.
+        pub due: LegalDate [required],
+        /// Budget year that pays.
+        pub budget_year: u32,
+        /// Hash of the criteria of the milestone.
+        pub criteria: Commitment,
+        /// Documents that the evidence needs at least.
+        pub evidence_needed: u32,
+        /// In the order in which they came to be.
+        pub parts: Vec<Part>,
+        /// Payouts so far.
+        pub attempts: u32,
+    }
+
+    /// Record: a grant.
+    pub struct Grant = Grant {
+        /// The call it was awarded in.
+        pub call: CallId,
+        /// The application it answers.
+        pub application: ApplicationId,
+        /// The project.
+        pub project: ProjectId,
+        /// The change that awarded it.
+        pub change: ChangeId,
+        /// The fund that pays.
+        pub fund: FundCode,
+        /// The envelope the money came from.
+        pub envelope: EnvelopeCode,
+        /// How much.
+        pub awarded: Amount [required],
+        /// The lead first; shares sum to 1,000,000.
+        pub parties: Vec<Party>,
+        /// Where it stands.
+        pub status: GrantStatus,
+        /// The convention is signed before this time or not at all.
+        pub sign_before: BlockTime,
+        /// What is signed; `None` before the first signature.
+        pub convention: Option<Convention>,
+        /// Beneficiaries that have signed.
+        pub signed: Vec<OrganisationId>,
+        /// Who signed as ordonnateur.
+        pub ordonnateur: Option<OrganisationId>,
+        /// In the order of their numbers; they sum to the award.
+        pub tranches: Vec<Tranche>,
+    }
+}
+
+impl Record for Grant {
+    type Key = GrantId;
+}
+
+impl Part {
+    /// A part of which nothing is known yet.
+    pub fn planned(amount: u64) -> Self {
+        Self { amount, status: PartStatus::Planned, rejections: 0, judgements: vec![], ordered_by: None, payout: None }
+    }
+}
+
+impl Tranche {
+    /// The first part in one of these states, with its index.
+    pub fn part_in(&self, states: &[PartStatus]) -> Option<(u32, &Part)> {
+        let found = self.parts.iter().enumerate().find(|(_, part)| states.contains(&part.status));
+        found.map(|(index, part)| (index as u32, part))
+    }
+
+    /// The part that an order would pay: accepted, or planned by an advance clause (I11).
+    pub fn payable_part(&self) -> Option<(u32, &Part)> {
+        match self.kind {
+            TrancheKind::Advance => self.part_in(&[PartStatus::Planned]),
+            TrancheKind::Interim | TrancheKind::Balance => self.part_in(&[PartStatus::Accepted]),
+        }
+    }
+
+    /// Whether what comes later may go on: evidence was accepted at least in part, none is needed, or all of it is cancelled.
+    pub fn is_proven(&self) -> bool {
+        let proven = |part: &Part| match part.status {
+            PartStatus::Accepted
+            | PartStatus::Ordered
+            | PartStatus::InTransit
+            | PartStatus::Paid
+            | PartStatus::Failed => true,
+            PartStatus::Planned | PartStatus::EvidenceSubmitted | PartStatus::Rejected | PartStatus::Cancelled => false,
+        };
+        match self.kind {
+            TrancheKind::Advance => true,
+            TrancheKind::Interim | TrancheKind::Balance => {
+                self.parts.iter().any(proven) || self.parts.iter().all(|part| part.status == PartStatus::Cancelled)
+            }
+        }
+    }
+
+    /// Minor units of the parts in a state.
+    pub fn sum_in(&self, status: PartStatus) -> u128 {
+        self.parts.iter().filter(|part| part.status == status).map(|part| u128::from(part.amount)).sum()
+    }
+}
+
+impl Grant {
+    /// The lead beneficiary, who is paid.
+    pub fn lead(&self) -> OrganisationId {
+        self.parties.first().expect("offer: the lead is the first party").organisation
+    }
+
+    /// A tranche by its number.
+    pub fn tranche(&self, number: u32) -> Option<&Tranche> {
+        self.tranches.iter().find(|tranche| tranche.number == number)
+    }
+
+    /// Whether an organisation is of the group of a beneficiary.
+    pub fn benefits_group_of(&self, records: &impl Records, organisation: &OrganisationId) -> bool {
+        self.parties.iter().any(|party| same_group(records, &party.organisation, organisation))
+    }
+
+    /// The first tranche before this one that still lacks accepted evidence.
+    pub fn unproven_before(&self, number: u32) -> Option<u32> {
+        self.tranches
+            .iter()
+            .find(|tranche| tranche.number < number && !tranche.is_proven())
+            .map(|tranche| tranche.number)
+    }
+
+    /// Everybody who judged evidence of this grant in the parts' last rounds.
+    pub fn judges(&self) -> impl Iterator<Item = OrganisationId> {
+        self.tranches
+            .iter()
+            .flat_map(|tranche| &tranche.parts)
+            .flat_map(|part| &part.judgements)
+            .map(|judgement| judgement.judge)
+    }
+
+    /// The account that holds what is reserved for it.
+    pub fn encumbered(&self, id: &GrantId) -> Account {
+        Account::Encumbered { fund: self.fund, grant: *id }
+    }
+
+    /// The account that its money came from, and goes back to.
+    pub fn source(&self) -> Account {
+        Account::Envelope { fund: self.fund, envelope: self.envelope }
+    }
+
+    /// Changes a part; `decide` has proven that it exists.
+    pub(super) fn part_mut(&mut self, tranche: u32, part: u32) -> &mut Part {
+        let tranche = self.tranche_mut(tranche);
+        tranche.parts.get_mut(part as usize).expect("decide: the part exists")
+    }
+
+    /// Changes a tranche; `decide` has proven that it exists.
+    pub(super) fn tranche_mut(&mut self, number: u32) -> &mut Tranche {
+        self.tranches.iter_mut().find(|tranche| tranche.number == number).expect("decide: the tranche exists")
+    }
+}

@@ -1,0 +1,150 @@
+//! What holds of grants after every block, in terms that anyone can check: I4, I5, I11 of the rulebook (§3).
+
+use super::{
+    grant::{Grant, PartStatus, Tranche},
+    payout::{Payout, PayoutStatus, TransitTotal},
+};
+use crate::{
+    accounts::{Account, balance_of},
+    application::application::TrancheKind,
+    state::State,
+};
+use octroi_primitives::*;
+use std::collections::BTreeMap;
+
+/// A broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GrantBroken {
+    /// I4: an account holds something else than the parts in its state sum to.
+    #[error("I4: {account} holds {held}, the parts of grant {grant} say {said}")]
+    Account {
+        /// The grant.
+        grant: GrantId,
+        /// The account.
+        account: Account,
+        /// What it holds, credit as a positive number.
+        held: i128,
+        /// What the parts say.
+        said: u128,
+    },
+    /// I5: parts do not sum to their tranche, or tranches to the award.
+    #[error("I5: grant {grant}: {found} where {expected} was awarded")]
+    Sum {
+        /// The grant.
+        grant: GrantId,
+        /// The sum.
+        found: u128,
+        /// What it should be.
+        expected: u128,
+    },
+    /// I11: a part is on its way or paid without accepted evidence and is no advance.
+    #[error("I11: grant {0}, tranche {1} is paid without accepted evidence")]
+    Unproven(GrantId, u32),
+    /// The running total of a bank account differs from its payouts.
+    #[error("bank account {account}: {held} in transit, its payouts sum to {said}")]
+    Transit {
+        /// The account.
+        account: BankAccountId,
+        /// The running total.
+        held: u128,
+        /// What the payouts say.
+        said: u128,
+    },
+}
+
+/// Checks every grant and payout of a state.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn check(state: &State) -> Result<(), GrantBroken> {
+    for (id, grant) in state.all::<Grant>() {
+        check_grant(state, id, grant)?;
+    }
+    check_transit(state)
+}
+
+/// Checks one grant.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn check_grant(state: &State, id: &GrantId, grant: &Grant) -> Result<(), GrantBroken> {
+    let awarded = u128::from(grant.awarded.minor);
+    let sum: u128 = grant.tranches.iter().map(|tranche| u128::from(tranche.amount)).sum();
+    if sum != awarded {
+        return Err(GrantBroken::Sum { grant: *id, found: sum, expected: awarded });
+    }
+    let mut reserved = 0;
+    for tranche in &grant.tranches {
+        let sum: u128 = tranche.parts.iter().map(|part| u128::from(part.amount)).sum();
+        if sum != u128::from(tranche.amount) {
+            return Err(GrantBroken::Sum { grant: *id, found: sum, expected: u128::from(tranche.amount) });
+        }
+        reserved += still_reserved(tranche);
+        let payable = Account::Payable { grant: *id, tranche: tranche.number };
+        let ordered = tranche.sum_in(PartStatus::Ordered) + tranche.sum_in(PartStatus::Failed);
+        holds(state, *id, payable, ordered)?;
+        for part in &tranche.parts {
+            check_part(state, id, tranche, part)?;
+        }
+    }
+    holds(state, *id, grant.encumbered(id), reserved)
+}
+
+/// What of a tranche is neither ordered nor given back.
+fn still_reserved(tranche: &Tranche) -> u128 {
+    [PartStatus::Planned, PartStatus::EvidenceSubmitted, PartStatus::Accepted, PartStatus::Rejected]
+        .into_iter()
+        .map(|status| tranche.sum_in(status))
+        .sum()
+}
+
+fn check_part(state: &State, id: &GrantId, tranche: &Tranche, part: &super::grant::Part) -> Result<(), GrantBroken> {
+    let spent = match part.status {
+        PartStatus::Ordered | PartStatus::InTransit | PartStatus::Paid | PartStatus::Failed => true,
+        PartStatus::Planned
+        | PartStatus::EvidenceSubmitted
+        | PartStatus::Accepted
+        | PartStatus::Rejected
+        | PartStatus::Cancelled => false,
+    };
+    let proven = match tranche.kind {
+        TrancheKind::Advance => true,
+        TrancheKind::Interim | TrancheKind::Balance => {
+            !part.judgements.is_empty() && part.judgements.iter().all(|judgement| judgement.accepted_ppm > Ppm::ZERO)
+        }
+    };
+    if spent && !proven {
+        return Err(GrantBroken::Unproven(*id, tranche.number));
+    }
+    if let Some(payout) = part.payout {
+        let said = if part.status == PartStatus::InTransit { u128::from(part.amount) } else { 0 };
+        holds(state, *id, Payout::account(&payout), said)?;
+    }
+    Ok(())
+}
+
+/// The account stands on its credit side with exactly so much.
+fn holds(state: &State, grant: GrantId, account: Account, said: u128) -> Result<(), GrantBroken> {
+    let held = -balance_of(state, &account);
+    if u128::try_from(held).is_ok_and(|held| held == said) {
+        Ok(())
+    } else {
+        Err(GrantBroken::Account { grant, account, held, said })
+    }
+}
+
+fn check_transit(state: &State) -> Result<(), GrantBroken> {
+    let mut totals: BTreeMap<BankAccountId, (u128, u128)> = BTreeMap::new();
+    for (account, TransitTotal { amount }) in state.all::<TransitTotal>() {
+        totals.entry(*account).or_default().0 = u128::from(*amount);
+    }
+    for (_, payout) in state.all::<Payout>() {
+        if payout.status == PayoutStatus::InTransit {
+            totals.entry(payout.from_account).or_default().1 += u128::from(payout.amount.minor);
+        }
+    }
+    match totals.into_iter().find(|(_, (held, said))| held != said) {
+        Some((account, (held, said))) => Err(GrantBroken::Transit { account, held, said }),
+        None => Ok(()),
+    }
+}

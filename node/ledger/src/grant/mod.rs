@@ -1,0 +1,14 @@
+//! Family 08: grants from the award to the payment (rulebook §7).
+//!
+//! An enacted award [`offer`]s grants: money goes from an envelope to `encumbered`. All parties sign the convention; evidence is judged; the
+//! ordonnateur orders (`payable`), the comptable releases (`in_transit`), and the attested debit makes it paid ([`payout::paid`]).
+//! Promises: the parts of a tranche sum to it, the tranches to the award (I5); what the parts say is what the accounts hold (I4);
+//! nothing but an advance is paid without accepted evidence (I11). See [`invariants`].
+
+#[allow(clippy::module_inception)]
+pub mod grant;
+pub mod invariants;
+pub mod offer;
+pub mod payout;
+
+pub use offer::{GrantOffer, offer, refuse};

@@ -1,0 +1,235 @@
+//! What an enacted award offers, one grant for each application that got an amount (rulebook §7, award; §17, 0c08).
+//!
+//! The change `award_grants` calls [`offer`] for every award above 0 and [`refuse`] for every other; caps, budget and the envelope's balance are its
+//! own to check. A [`GrantOffer`] is part of the change's event: [`GrantOffer::encumber`] adds its money to the movement, [`GrantOffer::apply`] writes.
+
+use super::grant::{Grant, GrantStatus, Part, Party, Tranche};
+use crate::{
+    accounts::{Account, Movement},
+    action::Place,
+    application::application::{Application, ApplicationStatus, Partner, TrancheKind},
+    call::call::Call,
+    history::RecordRef,
+    parameters::Parameter,
+    state::Overlay,
+    wire::message,
+};
+use octroi_primitives::*;
+
+const DAY_MS: u64 = 86_400_000;
+
+message! {
+    /// The share of a planned tranche in an award.
+    pub struct OfferedTranche = OfferedTranche {
+        /// As planned.
+        pub number: u32,
+        /// Minor units, above 0.
+        pub amount: u64,
+    }
+
+    /// What one award offers.
+    pub struct GrantOffer = GrantOffer {
+        /// The new grant.
+        pub grant: GrantId,
+        /// The application it answers.
+        pub application: ApplicationId,
+        /// The project.
+        pub project: ProjectId,
+        /// The lead beneficiary.
+        pub lead: OrganisationId,
+        /// The fund that pays.
+        pub fund: FundCode,
+        /// The envelope that pays.
+        pub envelope: EnvelopeCode,
+        /// How much.
+        pub awarded: Amount [required],
+        /// What each planned tranche gets; those of 0 are left out.
+        pub tranches: Vec<OfferedTranche>,
+        /// The convention is signed before this time or not at all.
+        pub sign_before: BlockTime,
+    }
+}
+
+/// Why an award cannot be offered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OfferError {
+    /// No such application.
+    #[error("application {0} does not exist")]
+    Unknown(ApplicationId),
+    /// It is decided already, or was never found admissible.
+    #[error("application {0} is {1}")]
+    State(ApplicationId, ApplicationStatus),
+    /// The advances of the awarded amount pass the call's limit, or its balance stays below the call's retention.
+    #[error(
+        "application {application}: {what} would be {minor} of {awarded} minor units, outside the call's limit of {limit}"
+    )]
+    Amount {
+        /// The application.
+        application: ApplicationId,
+        /// `advances` or `the balance`.
+        what: &'static str,
+        /// What it would be.
+        minor: u64,
+        /// Of how much.
+        awarded: u64,
+        /// The call's limit.
+        limit: Ppm,
+    },
+}
+
+/// What an award of so many minor units offers: the award is split over the planned amounts by largest remainder, tranches of 0 are dropped, and the
+/// call's limits on advance and retention are checked on the result. `index` is the award's position in its change; `place` that of the enactment.
+///
+/// # Errors
+/// The application is unknown or not admissible; a limit does not hold.
+pub fn offer(
+    state: &Overlay<'_>,
+    place: &Place,
+    index: u32,
+    application: ApplicationId,
+    awarded: u64,
+) -> Result<GrantOffer, OfferError> {
+    let asked = state.get::<Application>(&application).ok_or(OfferError::Unknown(application))?;
+    if !asked.is_admissible() || awarded == 0 {
+        return Err(OfferError::State(application, asked.status));
+    }
+    let call = state.get::<Call>(&asked.call).ok_or(OfferError::Unknown(application))?;
+    let tranches = split(asked, awarded);
+    check_limits(application, asked, call, awarded, &tranches)?;
+    Ok(GrantOffer {
+        grant: GrantId::new(object_id_at("grant", &place.transaction, index)),
+        application,
+        project: asked.project,
+        lead: asked.lead,
+        fund: call.fund,
+        envelope: call.envelope,
+        awarded: Amount::new(awarded, asked.requested.currency),
+        tranches,
+        sign_before: place.time.saturating_add(state.parameter(Parameter::ConventionDays).saturating_mul(DAY_MS)),
+    })
+}
+
+/// Largest remainder over the planned amounts; ties go to the lower number.
+fn split(asked: &Application, awarded: u64) -> Vec<OfferedTranche> {
+    let numbers: Vec<[u8; 4]> = asked.tranches.iter().map(|planned| planned.number.to_be_bytes()).collect();
+    let weights: Vec<(u64, &[u8])> = asked
+        .tranches
+        .iter()
+        .zip(&numbers)
+        .map(|(planned, number)| (planned.amount.minor, number.as_slice()))
+        .collect();
+    let parts = largest_remainder(u128::from(awarded), &weights).expect("submit_application: a plan asks for money");
+    asked
+        .tranches
+        .iter()
+        .zip(parts)
+        .map(|(planned, amount)| OfferedTranche {
+            number: planned.number,
+            amount: u64::try_from(amount).expect("a part is at most the award"),
+        })
+        .filter(|offered| offered.amount > 0)
+        .collect()
+}
+
+fn check_limits(
+    application: ApplicationId,
+    asked: &Application,
+    call: &Call,
+    awarded: u64,
+    tranches: &[OfferedTranche],
+) -> Result<(), OfferError> {
+    let kind_of =
+        |number: u32| asked.tranches.iter().find(|planned| planned.number == number).map(|planned| planned.kind);
+    let sum = |kind: TrancheKind| -> u64 {
+        tranches.iter().filter(|offered| kind_of(offered.number) == Some(kind)).map(|offered| offered.amount).sum()
+    };
+    let fail = |what, minor, limit| Err(OfferError::Amount { application, what, minor, awarded, limit });
+    let (advances, balance) = (sum(TrancheKind::Advance), sum(TrancheKind::Balance));
+    if !within(advances, awarded, call.advance_max_ppm) {
+        return fail("advances", advances, call.advance_max_ppm);
+    }
+    if !reaches(balance, awarded, call.retention_min_ppm) {
+        return fail("the balance", balance, call.retention_min_ppm);
+    }
+    Ok(())
+}
+
+/// Whether `part` is at most the ratio of `whole`, exactly.
+pub fn within(part: u64, whole: u64, ratio: Ppm) -> bool {
+    u128::from(part) * 1_000_000 <= u128::from(whole) * u128::from(ratio.get())
+}
+
+/// Whether `part` is at least the ratio of `whole`, exactly.
+pub fn reaches(part: u64, whole: u64, ratio: Ppm) -> bool {
+    u128::from(part) * 1_000_000 >= u128::from(whole) * u128::from(ratio.get())
+}
+
+/// Writes that an admissible application got nothing.
+pub fn refuse(state: &mut Overlay<'_>, application: &ApplicationId) {
+    state.update::<Application>(application, |record| record.status = ApplicationStatus::Refused);
+}
+
+impl GrantOffer {
+    /// Moves the award from its envelope to what is reserved for the grant.
+    pub fn encumber(&self, movement: &mut Movement) {
+        let Self { grant, fund, envelope, awarded, .. } = self;
+        movement.transfer(
+            Account::Envelope { fund: *fund, envelope: *envelope },
+            Account::Encumbered { fund: *fund, grant: *grant },
+            awarded.minor,
+        );
+    }
+
+    /// Writes the grant, offered, and the application, awarded.
+    pub fn apply(&self, change: &ChangeId, state: &mut Overlay<'_>) {
+        let Self { grant, application, project, lead, fund, envelope, awarded, tranches, sign_before } = self;
+        let asked = state.get::<Application>(application).expect("offer: the application exists").clone();
+        let tranches = tranches.iter().map(|offered| planned(&asked, offered)).collect();
+        let lead = Party { organisation: *lead, share_ppm: asked.lead_share_ppm };
+        let partners = asked
+            .partners
+            .iter()
+            .map(|Partner { organisation, share_ppm }| Party { organisation: *organisation, share_ppm: *share_ppm });
+        state.put::<Grant>(
+            *grant,
+            Grant {
+                call: asked.call,
+                application: *application,
+                project: *project,
+                change: *change,
+                fund: *fund,
+                envelope: *envelope,
+                awarded: *awarded,
+                parties: core::iter::once(lead).chain(partners).collect(),
+                status: GrantStatus::Offered,
+                sign_before: *sign_before,
+                convention: None,
+                signed: vec![],
+                ordonnateur: None,
+                tranches,
+            },
+        );
+        state.update::<Application>(application, |record| record.status = ApplicationStatus::Awarded);
+    }
+
+    /// The grant and its application; the project and the lead are told by the award's own event.
+    pub fn subjects(&self) -> [RecordRef; 2] {
+        [RecordRef::of::<Grant>(&self.grant), RecordRef::of::<Application>(&self.application)]
+    }
+}
+
+fn planned(asked: &Application, offered: &OfferedTranche) -> Tranche {
+    let OfferedTranche { number, amount } = *offered;
+    let plan = asked.tranches.iter().find(|plan| plan.number == number).expect("offer: the tranche is planned");
+    Tranche {
+        number,
+        kind: plan.kind,
+        amount,
+        due: plan.due,
+        budget_year: plan.budget_year,
+        criteria: plan.criteria,
+        evidence_needed: plan.evidence_needed,
+        parts: vec![Part::planned(amount)],
+        attempts: 0,
+    }
+}

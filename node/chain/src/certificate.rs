@@ -75,9 +75,10 @@ impl CommitCertificate {
         votes_of(VoteKind::Precommit, self.height, self.round, self.block_id, &self.signatures)
     }
 
-    /// Those who signed both of two certificates of one height for different blocks: when both verify, at least a third
-    /// of the validators, each of whom is faulty. Empty when the certificates do not contradict each other.
-    pub fn faulty_signers(&self, other: &CommitCertificate) -> Vec<PublicKey> {
+    /// Those who signed both of two certificates of one height for different blocks; empty when the certificates do not
+    /// contradict each other. When both verify they are more than a third of the validators. If the rounds are equal,
+    /// each of them signed twice; if not, more than a third of the set left a lock, and the culprits are among these.
+    pub fn common_signers(&self, other: &CommitCertificate) -> Vec<PublicKey> {
         if self.height != other.height || self.block_id == other.block_id {
             return Vec::new();
         }

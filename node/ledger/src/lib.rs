@@ -33,7 +33,7 @@ pub use action::{Action, Duty, Effect, Event, Family, Kind, Payload, Place};
 pub use block::{BlockInvalid, CheckedBlock, Inadmissible, RULES_VERSION, check_transaction};
 pub use execute::{ExecutedBlock, Proposed, execute, propose, simulate};
 pub use genesis::{Genesis, GenesisInvalid};
-pub use receipt::{Outcome, Receipt};
+pub use receipt::{Outcome, Receipt, Receipts};
 pub use refusal::Refusal;
 pub use state::{Head, State};
 pub use transaction::{SignedTransaction, Transaction, VerifiedTransaction, verify};

@@ -84,3 +84,20 @@ impl Wire for Receipt {
         Ok(Self { transaction, outcome })
     }
 }
+
+/// All receipts of a block, as storage and archives keep them: those of due work first, then one for each transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Receipts(pub Vec<Receipt>);
+
+impl Wire for Receipts {
+    type Proto = pb::Receipts;
+
+    fn to_proto(&self) -> pb::Receipts {
+        pb::Receipts { receipts: self.0.to_proto() }
+    }
+
+    fn from_proto(proto: pb::Receipts) -> Result<Self, WireError> {
+        let pb::Receipts { receipts } = proto;
+        Wire::from_proto(receipts).map(Self).map_err(|error: WireError| error.within("receipts"))
+    }
+}

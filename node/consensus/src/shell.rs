@@ -300,8 +300,7 @@ impl Shell {
         good
     }
 
-    /// Has a message sent, behind a barrier, unless its signature was refused.
-    pub fn publish(&mut self, message: Message) {
+    fn publish(&mut self, message: Message) {
         let signature = match &message {
             Message::Vote(v) => Some(v.signature),
             Message::Proposal(p) => Some(p.signature),

@@ -2,6 +2,8 @@
 //!
 //! Promises: over all transfers to one peer there is one unanswered chunk, so that a vote waits for at most one; a body's
 //! announced length is checked before room for it is taken, and room is taken before a byte is read; every wait ends.
+//! Nobody waits for room while the other side waits to be told that its chunk arrived, for all its transfers to us would then
+//! stand still: who asks takes room for the longest answer first, and a push that finds no room is reset.
 //! See the crate's page for the wire form.
 
 use std::io;
@@ -57,10 +59,7 @@ impl TransferEnd {
         match self {
             TransferEnd::Lost(reason) => BodyError::ConnectionLost(reason),
             TransferEnd::TimedOut => BodyError::TimedOut,
-            TransferEnd::TooLarge(size) => BodyError::TooLarge {
-                size,
-                limit: MAX_BODY_BYTES,
-            },
+            TransferEnd::TooLarge(size) => BodyError::TooLarge { size, limit: MAX_BODY_BYTES },
             TransferEnd::Malformed(what) => BodyError::Malformed(what),
             TransferEnd::OverBudget => BodyError::Malformed("more bodies than the budget"),
         }
@@ -74,20 +73,14 @@ impl From<io::Error> for TransferEnd {
 }
 
 /// Waits for I/O, but not longer than the limit.
-async fn soon<T>(
-    limit: Duration,
-    io: impl Future<Output = io::Result<T>>,
-) -> Result<T, TransferEnd> {
+async fn soon<T>(limit: Duration, io: impl Future<Output = io::Result<T>>) -> Result<T, TransferEnd> {
     match timeout(limit, io).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(TransferEnd::TimedOut),
     }
 }
 
-async fn read_length<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    limit: Duration,
-) -> Result<usize, TransferEnd> {
+async fn read_length<S: AsyncRead + Unpin>(stream: &mut S, limit: Duration) -> Result<usize, TransferEnd> {
     let mut length = [0; 4];
     soon(limit, stream.read_exact(&mut length)).await?;
     Ok(u32::from_be_bytes(length) as usize)
@@ -99,10 +92,11 @@ fn head(kind: u8, length: usize) -> [u8; 5] {
     [kind, a, b, c, d]
 }
 
-/// Asks for a body and waits for it whole. The room it occupies comes with it.
+/// Asks for a body and waits for it whole. `room` is for the longest answer; what the body occupies of it comes back with it.
 pub(crate) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     request: &[u8],
+    mut room: OwnedSemaphorePermit,
     link: &Link,
     shared: &Shared,
 ) -> Result<Option<(Bytes, OwnedSemaphorePermit)>, TransferEnd> {
@@ -117,7 +111,14 @@ pub(crate) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     // The other side gives its daemon one limit to answer; the answer may then take another to come through.
     soon(limit * 2, stream.read_exact(&mut status)).await?;
     let body = match status[0] {
-        FOUND => Some(receive(&mut stream, link, shared).await?),
+        FOUND => {
+            let length = announced(&mut stream, link, limit).await?;
+            let Some(occupied) = room.split(length) else {
+                return Err(TransferEnd::TooLarge(length));
+            };
+            drop(room);
+            Some((receive(&mut stream, length, link, shared).await?, occupied))
+        }
         DECLINED => None,
         _ => return Err(TransferEnd::Malformed("unknown status of an answer")),
     };
@@ -151,15 +152,14 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     match kind[0] {
         ASK => answer(&mut stream, link, shared, events).await?,
         PUSH => {
-            let (bytes, room) = receive(&mut stream, link, shared).await?;
-            let event = NetworkEvent::BodyPushed {
-                peer: link.peer,
-                bytes,
+            let length = announced(&mut stream, link, limit).await?;
+            let wanted = u32::try_from(length).expect("a body is at most 8 MiB");
+            let Ok(room) = link.push_room.clone().try_acquire_many_owned(wanted) else {
+                return Err(TransferEnd::Lost("no room for a push".into()));
             };
-            events
-                .bulk(event, Some(room))
-                .await
-                .map_err(|_| TransferEnd::Lost("node stops".into()))?;
+            let bytes = receive(&mut stream, length, link, shared).await?;
+            let event = NetworkEvent::BodyPushed { peer: link.peer, bytes };
+            events.bulk(event, Some(room)).await.map_err(|_| TransferEnd::Lost("node stops".into()))?;
         }
         _ => return Err(TransferEnd::Malformed("unknown kind of transfer")),
     }
@@ -188,15 +188,8 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
 
     let (token, waiting) = shared.expect_answer();
     let _forget = ForgetAnswer { shared, token };
-    let event = NetworkEvent::BodyRequest {
-        peer: link.peer,
-        bytes: request.into(),
-        token,
-    };
-    events
-        .bulk(event, Some(room))
-        .await
-        .map_err(|_| TransferEnd::Lost("node stops".into()))?;
+    let event = NetworkEvent::BodyRequest { peer: link.peer, bytes: request.into(), token };
+    events.bulk(event, Some(room)).await.map_err(|_| TransferEnd::Lost("node stops".into()))?;
     // A daemon that does not answer in time declines; that is no fault of the peer.
     match timeout(limit, waiting).await {
         Ok(Ok(Some(body))) => send(stream, FOUND, &body, link, shared).await,
@@ -247,19 +240,24 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// Receives `length` and the body, chunk by chunk.
-async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut S,
-    link: &Link,
-    shared: &Shared,
-) -> Result<(Bytes, OwnedSemaphorePermit), TransferEnd> {
-    let limit = shared.config.body_timeout;
+/// Reads a body's length and judges it.
+async fn announced<S: AsyncRead + Unpin>(stream: &mut S, link: &Link, limit: Duration) -> Result<usize, TransferEnd> {
     let length = read_length(stream, limit).await?;
     if length > MAX_BODY_BYTES {
         return Err(TransferEnd::TooLarge(length));
     }
     take_budget(link, length)?;
-    let room = take_room(link, length, limit).await?;
+    Ok(length)
+}
+
+/// Receives a body of this length, chunk by chunk.
+async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    length: usize,
+    link: &Link,
+    shared: &Shared,
+) -> Result<Bytes, TransferEnd> {
+    let limit = shared.config.body_timeout;
     let mut body = Vec::with_capacity(length);
     while body.len() < length {
         let start = body.len();
@@ -270,28 +268,20 @@ async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
         link.heard();
     }
     count_received(link, shared, 5 + length);
-    Ok((body.into(), room))
+    Ok(body.into())
 }
 
 fn take_budget(link: &Link, length: usize) -> Result<(), TransferEnd> {
-    if lock(&link.body_budget).take(length, Instant::now()) {
-        Ok(())
-    } else {
-        Err(TransferEnd::OverBudget)
-    }
+    if lock(&link.body_budget).take(length, Instant::now()) { Ok(()) } else { Err(TransferEnd::OverBudget) }
 }
 
-/// Room for a body of ours to hold. When the daemon is slow, the wait ends and so does the transfer: the peer is not to blame.
-async fn take_room(
-    link: &Link,
-    length: usize,
-    limit: Duration,
-) -> Result<OwnedSemaphorePermit, TransferEnd> {
-    let wanted = u32::try_from(length).expect("a body is at most 8 MiB");
-    match timeout(limit, link.body_room.clone().acquire_many_owned(wanted)).await {
+/// Room for a question. When the daemon is slow, the wait ends and so does the transfer: the peer is not to blame.
+async fn take_room(link: &Link, length: usize, limit: Duration) -> Result<OwnedSemaphorePermit, TransferEnd> {
+    let wanted = u32::try_from(length).expect("a request is at most 64 KiB");
+    match timeout(limit, link.question_room.clone().acquire_many_owned(wanted)).await {
         Ok(Ok(room)) => Ok(room),
         Ok(Err(_)) => Err(TransferEnd::Lost("link closed".into())),
-        Err(_) => Err(TransferEnd::Lost("no room for another body".into())),
+        Err(_) => Err(TransferEnd::Lost("no room for a question".into())),
     }
 }
 

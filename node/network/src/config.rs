@@ -42,8 +42,13 @@ pub const PRIORITY_EVENTS: usize = 4_096;
 pub const BULK_EVENTS: usize = 1_024;
 /// Bytes of ordered frames of one peer waiting for the daemon; when full its ordered stream is not read.
 pub const INBOUND_FRAME_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes of bodies of one peer being received or waiting for the daemon; when full its further bodies wait.
-pub const INBOUND_BODY_BYTES: usize = 2 * MAX_BODY_BYTES;
+/// Bytes of questions of one peer waiting for the daemon; when full its further questions wait, and in the end are reset.
+pub const INBOUND_QUESTION_BYTES: usize = 4 * MAX_REQUEST_BYTES;
+/// Bytes of pushed bodies of one peer being received or waiting for the daemon; when full its push is reset, for what is missing
+/// is asked for.
+pub const INBOUND_PUSH_BYTES: usize = 2 * MAX_BODY_BYTES;
+/// Bytes of answers of one peer being received or waiting for the daemon; when full our next request to it waits.
+pub const INBOUND_ANSWER_BYTES: usize = REQUESTS_IN_FLIGHT * MAX_BODY_BYTES;
 /// Bytes of gossip waiting for the daemon, over all peers; when full gossip is dropped and counted.
 pub const INBOUND_GOSSIP_BYTES: usize = 32 * 1024 * 1024;
 /// Gossip verdicts waiting for the driver; when full the oldest is dropped: its message is then not forwarded.
@@ -54,8 +59,9 @@ pub const OFFENCE_QUEUE: usize = 1_024;
 pub const PENDING_HANDSHAKES: u32 = 64;
 /// Peers on the allow-list; a longer list is cut and logged (32 validators in full mesh, and observers).
 pub const MAX_PEERS: usize = 128;
-/// Sockets of one peer at a time: one, and one more while a duplicate is being resolved.
-pub const CONNECTIONS_PER_PEER: u32 = 2;
+/// Sockets of one peer at a time: one, one more while a duplicate is being resolved, and room for sockets that the transport
+/// cannot close in peace because the other side stands still.
+pub const CONNECTIONS_PER_PEER: u32 = 4;
 /// Multiplexed streams on one connection: four of our channels, body transfers, gossip and ping, with room.
 pub const STREAMS_PER_CONNECTION: usize = 64;
 
@@ -129,18 +135,9 @@ impl NetworkConfig {
             network,
             listen,
             frame_kinds,
-            ordered_budget: Budget {
-                items: 20_000,
-                bytes: 16 * 1024 * 1024,
-            },
-            body_budget: Budget {
-                items: 500,
-                bytes: 64 * 1024 * 1024,
-            },
-            gossip_budget: Budget {
-                items: 4_000,
-                bytes: 32 * 1024 * 1024,
-            },
+            ordered_budget: Budget { items: 20_000, bytes: 16 * 1024 * 1024 },
+            body_budget: Budget { items: 500, bytes: 64 * 1024 * 1024 },
+            gossip_budget: Budget { items: 4_000, bytes: 32 * 1024 * 1024 },
             handshake_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(2),
             silence_limit: Duration::from_secs(8),
@@ -156,9 +153,7 @@ impl NetworkConfig {
             if *limit as usize > MAX_FRAME_BYTES {
                 return Err(NetworkError::ConfigInvalid {
                     setting: "frame_kinds",
-                    reason: format!(
-                        "kind {kind} allows {limit} bytes, more than {MAX_FRAME_BYTES}"
-                    ),
+                    reason: format!("kind {kind} allows {limit} bytes, more than {MAX_FRAME_BYTES}"),
                 });
             }
         }
@@ -170,10 +165,7 @@ impl NetworkConfig {
             ("body_timeout", self.body_timeout),
         ] {
             if time.is_zero() {
-                return Err(NetworkError::ConfigInvalid {
-                    setting,
-                    reason: "is zero".into(),
-                });
+                return Err(NetworkError::ConfigInvalid { setting, reason: "is zero".into() });
             }
         }
         Ok(())
@@ -181,9 +173,6 @@ impl NetworkConfig {
 
     /// First eight bytes of the network's hash in hex: short enough for a protocol name, long enough to tell networks apart.
     pub(crate) fn prefix(&self) -> String {
-        self.network[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        self.network[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

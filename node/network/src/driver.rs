@@ -25,8 +25,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::{
-    CONNECTIONS_PER_PEER, INBOUND_BODY_STREAMS, INBOUND_GOSSIP_BYTES, MAX_PEERS, NetworkConfig,
-    PENDING_HANDSHAKES, STREAMS_PER_CONNECTION,
+    CONNECTIONS_PER_PEER, INBOUND_BODY_STREAMS, INBOUND_GOSSIP_BYTES, MAX_PEERS, NetworkConfig, PENDING_HANDSHAKES,
+    STREAMS_PER_CONNECTION,
 };
 use crate::error::NetworkError;
 use crate::event::{DownReason, GossipId, NetworkEvent, NetworkEvents, Topic, Verdict, lanes};
@@ -89,11 +89,8 @@ pub async fn start(
     let prefix = config.prefix();
     let topics = Topics::new(&prefix);
     let transport = {
-        let noise =
-            noise::Config::new(key.keypair()).map_err(|error| NetworkError::SetupFailed {
-                part: "handshake",
-                reason: error.to_string(),
-            })?;
+        let noise = noise::Config::new(key.keypair())
+            .map_err(|error| NetworkError::SetupFailed { part: "handshake", reason: error.to_string() })?;
         let mut multiplexer = yamux::Config::default();
         multiplexer.set_max_num_streams(STREAMS_PER_CONNECTION);
         tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
@@ -114,9 +111,7 @@ pub async fn start(
         streams: streams::Behaviour::new(streams::Protocols::new(&prefix)),
         gossip: gossip::behaviour(&config, &key, &topics)?,
         ping: ping::Behaviour::new(
-            ping::Config::new()
-                .with_interval(config.ping_interval)
-                .with_timeout(config.silence_limit),
+            ping::Config::new().with_interval(config.ping_interval).with_timeout(config.silence_limit),
         ),
     };
     let (new_task, new_tasks) = mpsc::unbounded_channel();
@@ -127,12 +122,7 @@ pub async fn start(
     let settings = libp2p::swarm::Config::with_executor(executor)
         .with_idle_connection_timeout(Duration::from_secs(u64::MAX))
         .with_max_negotiating_inbound_streams(STREAMS_PER_CONNECTION / 4);
-    let mut swarm = Swarm::new(
-        transport,
-        behaviour,
-        key.keypair().public().to_peer_id(),
-        settings,
-    );
+    let mut swarm = Swarm::new(transport, behaviour, key.keypair().public().to_peer_id(), settings);
     let listening = listen(&mut swarm, config.listen).await?;
 
     let (events_in, events) = lanes();
@@ -142,11 +132,7 @@ pub async fn start(
         swarm,
         topics,
         roster: Roster::new(key.peer_key(), config),
-        around: Surroundings {
-            shared: shared.clone(),
-            events: events_in,
-            wanted: wanted_in,
-        },
+        around: Surroundings { shared: shared.clone(), events: events_in, wanted: wanted_in },
         wanted,
         new_tasks,
         tasks: FuturesUnordered::new(),
@@ -158,25 +144,17 @@ pub async fn start(
 }
 
 /// Opens the listening socket; returns the bound address.
-async fn listen(
-    swarm: &mut Swarm<Protocols>,
-    address: SocketAddr,
-) -> Result<SocketAddr, NetworkError> {
+async fn listen(swarm: &mut Swarm<Protocols>, address: SocketAddr) -> Result<SocketAddr, NetworkError> {
     let failed = |reason: String| NetworkError::ListenFailed { address, reason };
     // The transport shares its port with any process that shares it too, so a second node on the same port would go unseen:
     // a plain socket, closed again at once, finds out.
     TcpListener::bind(address).map_err(|error| failed(error.to_string()))?;
-    swarm
-        .listen_on(multiaddress(address))
-        .map_err(|error| failed(error.to_string()))?;
+    swarm.listen_on(multiaddress(address)).map_err(|error| failed(error.to_string()))?;
     let bound = timeout(LISTEN_TIMEOUT, async {
         loop {
             match swarm.select_next_some().await {
                 SwarmEvent::NewListenAddr { address, .. } => return Ok(address),
-                SwarmEvent::ListenerClosed {
-                    reason: Err(error), ..
-                }
-                | SwarmEvent::ListenerError { error, .. } => {
+                SwarmEvent::ListenerClosed { reason: Err(error), .. } | SwarmEvent::ListenerError { error, .. } => {
                     return Err(error.to_string());
                 }
                 _ => {}
@@ -189,10 +167,7 @@ async fn listen(
                 Protocol::Tcp(port) => Some(port),
                 _ => None,
             });
-            Ok(SocketAddr::new(
-                address.ip(),
-                port.unwrap_or(address.port()),
-            ))
+            Ok(SocketAddr::new(address.ip(), port.unwrap_or(address.port())))
         }
         Ok(Err(reason)) => Err(failed(reason)),
         Err(_) => Err(failed("the system gave no address in time".into())),
@@ -241,13 +216,8 @@ impl Driver {
 
     /// Does what the handle asked for; true when it asked to stop.
     fn read_mail(&mut self) -> bool {
-        let Mailbox {
-            allowed,
-            publish,
-            verdicts,
-            offences,
-            stop,
-        } = std::mem::take(&mut *lock(&self.around.shared.mailbox));
+        let Mailbox { allowed, publish, verdicts, offences, stop } =
+            std::mem::take(&mut *lock(&self.around.shared.mailbox));
         if let Some(entries) = allowed {
             let now = Instant::now();
             // The list is replaced after the links of those who leave are closed, for the roster forgets them.
@@ -262,12 +232,7 @@ impl Driver {
             let allowed = &mut self.swarm.behaviour_mut().allowed;
             for peer in &changes.disallow {
                 allowed.disallow_peer(peer.to_peer_id());
-                self.around
-                    .shared
-                    .links
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(peer);
+                self.around.shared.links.write().unwrap_or_else(PoisonError::into_inner).remove(peer);
             }
             for peer in &changes.allow {
                 allowed.allow_peer(peer.to_peer_id());
@@ -290,12 +255,7 @@ impl Driver {
         let size = bytes.len();
         let hash = self.topics.hash(topic);
         let gossip = &self.around.shared.metrics.gossip;
-        match self
-            .swarm
-            .behaviour_mut()
-            .gossip
-            .publish(hash, Vec::from(bytes))
-        {
+        match self.swarm.behaviour_mut().gossip.publish(hash, Vec::from(bytes)) {
             Ok(_) => gossip.sent(size),
             // The same bytes again: everybody has them.
             Err(gossipsub::PublishError::Duplicate) => {}
@@ -317,10 +277,7 @@ impl Driver {
             }
         };
         let message = MessageId::new(&id.message);
-        self.swarm
-            .behaviour_mut()
-            .gossip
-            .report_message_validation_result(&message, &id.from.to_peer_id(), acceptance);
+        self.swarm.behaviour_mut().gossip.report_message_validation_result(&message, &id.from.to_peer_id(), acceptance);
     }
 
     /// Scores an offence that is already counted, and bans for it if it was one too many.
@@ -330,26 +287,16 @@ impl Driver {
         }
         tracing::warn!(%peer, offence = offence.label(), "peer is banned for a while");
         self.around.shared.metrics.bans.one();
-        if let Some(current) = self
-            .roster
-            .get(&peer)
-            .and_then(|known| known.current.as_ref())
-        {
+        if let Some(current) = self.roster.get(&peer).and_then(|known| known.current.as_ref()) {
             current.link.close(DownReason::Banned);
         }
-        self.swarm
-            .behaviour_mut()
-            .allowed
-            .disallow_peer(peer.to_peer_id());
+        self.swarm.behaviour_mut().allowed.disallow_peer(peer.to_peer_id());
     }
 
     fn on_tick(&mut self) {
         let now = Instant::now();
         for peer in self.roster.pardon(now) {
-            self.swarm
-                .behaviour_mut()
-                .allowed
-                .allow_peer(peer.to_peer_id());
+            self.swarm.behaviour_mut().allowed.allow_peer(peer.to_peer_id());
         }
         let limit = self.around.shared.config.silence_limit;
         for (_, known) in self.roster.iter() {
@@ -384,10 +331,7 @@ impl Driver {
             .addresses(addresses)
             .allocate_new_port()
             .build();
-        let connected = self
-            .roster
-            .get(&peer)
-            .is_none_or(|known| !known.sockets.is_empty());
+        let connected = self.roster.get(&peer).is_none_or(|known| !known.sockets.is_empty());
         if connected {
             self.roster.dial_ended(&peer);
         } else if let Err(error) = self.swarm.dial(wish) {
@@ -405,18 +349,10 @@ impl Driver {
         match event {
             SwarmEvent::Behaviour(event) => match event {
                 ProtocolsEvent::Streams(stream) => self.on_stream(stream),
-                ProtocolsEvent::Gossip(gossipsub::Event::Message {
-                    propagation_source,
-                    message_id,
-                    message,
-                }) => {
+                ProtocolsEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
                     self.on_gossip(&propagation_source, &message_id, message);
                 }
-                ProtocolsEvent::Ping(ping::Event {
-                    peer,
-                    connection,
-                    result,
-                }) => {
+                ProtocolsEvent::Ping(ping::Event { peer, connection, result }) => {
                     if result.is_ok() {
                         self.on_pong(&peer, connection);
                     }
@@ -425,41 +361,23 @@ impl Driver {
                 ProtocolsEvent::Gossip(_) => {}
                 ProtocolsEvent::Allowed(never) | ProtocolsEvent::Limits(never) => match never {},
             },
-            SwarmEvent::ConnectionEstablished {
-                peer_id,
-                connection_id,
-                endpoint,
-                ..
-            } => {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_connected(&peer_id, connection_id, &endpoint);
             }
-            SwarmEvent::ConnectionClosed {
-                peer_id,
-                connection_id,
-                cause,
-                ..
-            } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 let reason = cause.map_or_else(|| "closed".into(), |cause| cause.to_string());
                 self.on_disconnected(&peer_id, connection_id, reason);
             }
-            SwarmEvent::OutgoingConnectionError {
-                peer_id: Some(peer),
-                error,
-                ..
-            } => {
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 if let Some(peer) = PeerKey::from_peer_id(&peer) {
                     self.on_dial_failed(peer, &error);
                 }
             }
-            SwarmEvent::IncomingConnectionError { error, peer_id, .. } => {
-                self.on_refused(&error, peer_id)
-            }
+            SwarmEvent::IncomingConnectionError { error, peer_id, .. } => self.on_refused(&error, peer_id),
             SwarmEvent::ListenerClosed { reason, .. } => {
                 return Err(NetworkError::ListenerClosed {
                     address: self.around.shared.listening,
-                    reason: reason
-                        .err()
-                        .map_or_else(|| "closed".into(), |error: io::Error| error.to_string()),
+                    reason: reason.err().map_or_else(|| "closed".into(), |error: io::Error| error.to_string()),
                 });
             }
             _ => {}
@@ -469,57 +387,32 @@ impl Driver {
 
     fn on_refused(&self, error: &ListenError, peer: Option<PeerId>) {
         let reason = match error {
-            ListenError::Denied { cause } if cause.downcast_ref::<NotAllowed>().is_some() => {
-                Refusal::NotAllowed
-            }
-            ListenError::Denied { cause } if cause.downcast_ref::<Exceeded>().is_some() => {
-                Refusal::Limit
-            }
+            ListenError::Denied { cause } if cause.downcast_ref::<NotAllowed>().is_some() => Refusal::NotAllowed,
+            ListenError::Denied { cause } if cause.downcast_ref::<Exceeded>().is_some() => Refusal::Limit,
             _ => Refusal::Handshake,
         };
         tracing::debug!(?peer, %error, "connection refused");
         self.around.shared.metrics.refuse(reason);
     }
 
-    fn on_connected(
-        &mut self,
-        peer_id: &PeerId,
-        connection: ConnectionId,
-        endpoint: &ConnectedPoint,
-    ) {
+    fn on_connected(&mut self, peer_id: &PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         let Some(peer) = PeerKey::from_peer_id(peer_id) else {
             self.swarm.close_connection(connection);
             return;
         };
-        let direction = if endpoint.is_dialer() {
-            Direction::Outbound
-        } else {
-            Direction::Inbound
-        };
+        let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
         if direction == Direction::Outbound {
             self.roster.dial_ended(&peer);
         }
-        let origin = Origin {
-            connection,
-            address: endpoint.get_remote_address().to_string(),
-            direction,
-        };
-        let socket = Socket {
-            origin: origin.clone(),
-            since: Instant::now(),
-        };
+        let origin = Origin { connection, address: endpoint.get_remote_address().to_string(), direction };
+        let socket = Socket { origin: origin.clone(), since: Instant::now() };
         let Some(known) = self.roster.get_mut(&peer) else {
             // Taken off the list since the handshake.
             self.swarm.close_connection(connection);
             return;
         };
-        let in_use = known
-            .current
-            .as_ref()
-            .filter(|current| !current.link.is_closed());
-        let older = in_use
-            .and_then(|current| known.sockets.get(&current.link.origin.connection))
-            .cloned();
+        let in_use = known.current.as_ref().filter(|current| !current.link.is_closed());
+        let older = in_use.and_then(|current| known.sockets.get(&current.link.origin.connection)).cloned();
         known.sockets.insert(connection, socket.clone());
         match older {
             Some(older) if !self.roster.newer_wins(&peer, &older, &socket) => {
@@ -542,34 +435,19 @@ impl Driver {
         let link = Arc::new(Link::new(peer, known.entry.role, origin, &shared.config));
         let (inbound_in, inbound) = mpsc::channel(ARRIVING_STREAMS);
         let (ended_in, ended) = oneshot::channel();
-        let current = Current {
-            link: link.clone(),
-            inbound: inbound_in,
-            ended: Some(ended),
-        };
+        let current = Current { link: link.clone(), inbound: inbound_in, ended: Some(ended) };
         let after = known.current.replace(current).and_then(|older| {
             older.link.close(DownReason::Replaced);
             link.outbox.inherit(&older.link.outbox);
             older.ended
         });
-        shared
-            .links
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(peer, link.clone());
-        let session = Session {
-            link,
-            inbound,
-            around: self.around.clone(),
-            after,
-            ended: ended_in,
-        };
+        shared.links.write().unwrap_or_else(PoisonError::into_inner).insert(peer, link.clone());
+        let session = Session { link, inbound, around: self.around.clone(), after, ended: ended_in };
         self.sessions.push(Box::pin(session.run()));
     }
 
     fn on_disconnected(&mut self, peer: &PeerId, connection: ConnectionId, reason: String) {
-        let Some(known) = PeerKey::from_peer_id(peer).and_then(|peer| self.roster.get_mut(&peer))
-        else {
+        let Some(known) = PeerKey::from_peer_id(peer).and_then(|peer| self.roster.get_mut(&peer)) else {
             return;
         };
         known.sockets.remove(&connection);
@@ -590,25 +468,12 @@ impl Driver {
         };
         // A socket that the transport cannot close in peace (a stopped peer, a full buffer) must not keep us from dialling.
         known.sockets.remove(&connection);
-        if !known
-            .current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(&current.link, link))
-        {
+        if !known.current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.link, link)) {
             return;
         }
         known.current = None;
-        let spare = known
-            .sockets
-            .values()
-            .next_back()
-            .map(|socket| socket.origin.clone());
-        self.around
-            .shared
-            .links
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&link.peer);
+        let spare = known.sockets.values().next_back().map(|socket| socket.origin.clone());
+        self.around.shared.links.write().unwrap_or_else(PoisonError::into_inner).remove(&link.peer);
         if link.worked() {
             self.roster.worked(&link.peer, now);
         }
@@ -617,17 +482,8 @@ impl Driver {
         }
     }
 
-    fn on_stream(
-        &mut self,
-        InboundStream {
-            peer,
-            connection,
-            channel,
-            stream,
-        }: InboundStream,
-    ) {
-        let Some(known) = PeerKey::from_peer_id(&peer).and_then(|peer| self.roster.get(&peer))
-        else {
+    fn on_stream(&mut self, InboundStream { peer, connection, channel, stream }: InboundStream) {
+        let Some(known) = PeerKey::from_peer_id(&peer).and_then(|peer| self.roster.get(&peer)) else {
             return;
         };
         // A stream on a connection that is being given up is reset by its drop; the peer opens another where it belongs.
@@ -651,13 +507,10 @@ impl Driver {
     fn on_gossip(&mut self, from: &PeerId, message_id: &MessageId, message: gossipsub::Message) {
         let shared = self.around.shared.clone();
         let size = message.data.len();
-        let known = PeerKey::from_peer_id(from)
-            .and_then(|peer| self.roster.get_mut(&peer).map(|known| (peer, known)));
-        let (Some((peer, known)), Some(topic), Ok(message_name)) = (
-            known,
-            self.topics.of(&message.topic),
-            <[u8; 16]>::try_from(message_id.0.as_slice()),
-        ) else {
+        let known = PeerKey::from_peer_id(from).and_then(|peer| self.roster.get_mut(&peer).map(|known| (peer, known)));
+        let (Some((peer, known)), Some(topic), Ok(message_name)) =
+            (known, self.topics.of(&message.topic), <[u8; gossip::ID_BYTES]>::try_from(message_id.0.as_slice()))
+        else {
             return self.ignore(message_id, from);
         };
         shared.metrics.gossip.received(size);
@@ -671,16 +524,8 @@ impl Driver {
             return self.ignore(message_id, from);
         }
         let cost = u32::try_from(size + GOSSIP_OVERHEAD_BYTES).unwrap_or(u32::MAX);
-        let id = GossipId {
-            message: message_name,
-            from: peer,
-        };
-        let event = NetworkEvent::Gossip {
-            peer,
-            topic,
-            id,
-            bytes: message.data.into(),
-        };
+        let id = GossipId { message: message_name, from: peer };
+        let event = NetworkEvent::Gossip { peer, topic, id, bytes: message.data.into() };
         let taken = match self.gossip_room.clone().try_acquire_many_owned(cost) {
             Ok(room) => self.around.events.try_bulk(event, Some(room)).is_ok(),
             Err(_) => false,
@@ -696,19 +541,8 @@ impl Driver {
         gossip.report_message_validation_result(message, from, MessageAcceptance::Ignore);
     }
 
-    fn open(
-        &mut self,
-        Wanted {
-            peer,
-            connection,
-            channel,
-            reply,
-        }: Wanted,
-    ) {
-        self.swarm
-            .behaviour_mut()
-            .streams
-            .open(peer.to_peer_id(), connection, channel, reply);
+    fn open(&mut self, Wanted { peer, connection, channel, reply }: Wanted) {
+        self.swarm.behaviour_mut().streams.open(peer.to_peer_id(), connection, channel, reply);
     }
 
     /// Lets queued frames leave, says goodbye to every peer, closes every connection.
@@ -716,9 +550,7 @@ impl Driver {
         self.around.shared.stopped.store(true, Ordering::Release);
         let drained = |shared: &Shared| {
             let links = shared.links.read().unwrap_or_else(PoisonError::into_inner);
-            links
-                .values()
-                .all(|link| !link.is_up() || link.outbox.is_empty())
+            links.values().all(|link| !link.is_up() || link.outbox.is_empty())
         };
         let shared = self.around.shared.clone();
         let _ = timeout(GRACE, async {
@@ -733,12 +565,7 @@ impl Driver {
             }
         })
         .await;
-        for link in shared
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-        {
+        for link in shared.links.read().unwrap_or_else(PoisonError::into_inner).values() {
             link.close(DownReason::Stopped);
         }
         let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
@@ -758,11 +585,7 @@ impl Driver {
             }
         })
         .await;
-        shared
-            .links
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        shared.links.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// One step of the transport and of the sessions, without taking anything new.

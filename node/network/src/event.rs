@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::config::{BULK_EVENTS, PRIORITY_EVENTS, Role};
 use crate::error::BodyError;
+use crate::gossip::ID_BYTES;
 use crate::key::PeerKey;
 
 /// What is gossiped.
@@ -45,7 +46,7 @@ pub struct RequestToken(pub u64);
 /// Names one gossip message that waits for a verdict: first 16 bytes of the hash of its data, and who handed it to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GossipId {
-    pub(crate) message: [u8; 16],
+    pub(crate) message: [u8; ID_BYTES],
     pub(crate) from: PeerKey,
 }
 
@@ -169,11 +170,7 @@ impl NetworkEvents {
 
     /// The next event if one waits, the first lane before the second.
     pub fn try_recv(&mut self) -> Option<NetworkEvent> {
-        let queued = self
-            .priority
-            .try_recv()
-            .or_else(|_| self.bulk.try_recv())
-            .ok()?;
+        let queued = self.priority.try_recv().or_else(|_| self.bulk.try_recv()).ok()?;
         Some(queued.event)
     }
 }
@@ -200,33 +197,17 @@ impl EventSender {
         event: NetworkEvent,
         room: Option<OwnedSemaphorePermit>,
     ) -> Result<(), EventsGone> {
-        self.priority
-            .send(Queued { event, _room: room })
-            .await
-            .map_err(|_| EventsGone)
+        self.priority.send(Queued { event, _room: room }).await.map_err(|_| EventsGone)
     }
 
     /// Waits while the second lane is full.
-    pub(crate) async fn bulk(
-        &self,
-        event: NetworkEvent,
-        room: Option<OwnedSemaphorePermit>,
-    ) -> Result<(), EventsGone> {
-        self.bulk
-            .send(Queued { event, _room: room })
-            .await
-            .map_err(|_| EventsGone)
+    pub(crate) async fn bulk(&self, event: NetworkEvent, room: Option<OwnedSemaphorePermit>) -> Result<(), EventsGone> {
+        self.bulk.send(Queued { event, _room: room }).await.map_err(|_| EventsGone)
     }
 
     /// Never waits.
-    pub(crate) fn try_bulk(
-        &self,
-        event: NetworkEvent,
-        room: Option<OwnedSemaphorePermit>,
-    ) -> Result<(), BulkFull> {
-        self.bulk
-            .try_send(Queued { event, _room: room })
-            .map_err(|_| BulkFull)
+    pub(crate) fn try_bulk(&self, event: NetworkEvent, room: Option<OwnedSemaphorePermit>) -> Result<(), BulkFull> {
+        self.bulk.try_send(Queued { event, _room: room }).map_err(|_| BulkFull)
     }
 
     /// Resolves when the daemon has dropped its end.
@@ -238,13 +219,7 @@ impl EventSender {
 pub(crate) fn lanes() -> (EventSender, NetworkEvents) {
     let (priority_in, priority) = mpsc::channel(PRIORITY_EVENTS);
     let (bulk_in, bulk) = mpsc::channel(BULK_EVENTS);
-    (
-        EventSender {
-            priority: priority_in,
-            bulk: bulk_in,
-        },
-        NetworkEvents { priority, bulk },
-    )
+    (EventSender { priority: priority_in, bulk: bulk_in }, NetworkEvents { priority, bulk })
 }
 
 #[cfg(test)]
@@ -252,37 +227,18 @@ mod tests {
     use super::*;
 
     fn frame(kind: u8) -> NetworkEvent {
-        NetworkEvent::Frame {
-            peer: PeerKey([1; 32]),
-            kind,
-            bytes: Bytes::new(),
-        }
+        NetworkEvent::Frame { peer: PeerKey([1; 32]), kind, bytes: Bytes::new() }
     }
 
     #[tokio::test]
     async fn a_frame_overtakes_waiting_bodies_and_the_end_comes_after_all() {
         let (sender, mut events) = lanes();
         let peer = PeerKey([1; 32]);
-        sender
-            .bulk(
-                NetworkEvent::BodyPushed {
-                    peer,
-                    bytes: Bytes::new(),
-                },
-                None,
-            )
-            .await
-            .unwrap();
+        sender.bulk(NetworkEvent::BodyPushed { peer, bytes: Bytes::new() }, None).await.unwrap();
         sender.priority(frame(7), None).await.unwrap();
         drop(sender);
-        assert!(matches!(
-            events.recv().await,
-            Some(NetworkEvent::Frame { kind: 7, .. })
-        ));
-        assert!(matches!(
-            events.recv().await,
-            Some(NetworkEvent::BodyPushed { .. })
-        ));
+        assert!(matches!(events.recv().await, Some(NetworkEvent::Frame { kind: 7, .. })));
+        assert!(matches!(events.recv().await, Some(NetworkEvent::BodyPushed { .. })));
         assert!(events.recv().await.is_none());
     }
 

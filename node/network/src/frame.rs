@@ -48,11 +48,7 @@ pub(crate) struct FrameBuffer {
 
 impl FrameBuffer {
     pub(crate) fn new() -> Self {
-        Self {
-            bytes: vec![0; HEAD_BYTES + MAX_FRAME_BYTES].into_boxed_slice(),
-            start: 0,
-            end: 0,
-        }
+        Self { bytes: vec![0; HEAD_BYTES + MAX_FRAME_BYTES].into_boxed_slice(), start: 0, end: 0 }
     }
 
     /// Room to read into; never empty after [`Self::next`] said that it needs more.
@@ -110,11 +106,7 @@ mod tests {
     use super::*;
 
     fn limits() -> FrameLimits {
-        FrameLimits::new(&BTreeMap::from([
-            (1, 64),
-            (2, MAX_FRAME_BYTES as u32),
-            (3, 0),
-        ]))
+        FrameLimits::new(&BTreeMap::from([(1, 64), (2, MAX_FRAME_BYTES as u32), (3, 0)]))
     }
 
     fn feed(buffer: &mut FrameBuffer, bytes: &[u8]) {
@@ -131,10 +123,8 @@ mod tests {
 
     #[test]
     fn frames_survive_any_cut_of_the_stream() {
-        let payloads: Vec<Vec<u8>> = [0usize, 1, 63, 64]
-            .iter()
-            .map(|size| (0..*size).map(|byte| byte as u8).collect())
-            .collect();
+        let payloads: Vec<Vec<u8>> =
+            [0usize, 1, 63, 64].iter().map(|size| (0..*size).map(|byte| byte as u8).collect()).collect();
         let mut wire = Vec::new();
         for payload in &payloads {
             encode(1, payload, &mut wire);

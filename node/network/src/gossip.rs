@@ -9,9 +9,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use libp2p::gossipsub::{
-    Behaviour, ConfigBuilder, IdentTopic, MaxCountSubscriptionFilter, Message, MessageAuthenticity,
-    MessageId, TopicHash, ValidationMode, Version, WhitelistSubscriptionFilter,
+    Behaviour, ConfigBuilder, IdentTopic, MaxCountSubscriptionFilter, Message, MessageAuthenticity, MessageId,
+    TopicHash, ValidationMode, Version, WhitelistSubscriptionFilter,
 };
+
+use octroi_primitives::hash::Domain;
 
 use crate::config::{MAX_GOSSIP_BYTES, MAX_TRANSMIT_BYTES, NetworkConfig};
 use crate::error::NetworkError;
@@ -33,11 +35,12 @@ const QUEUE_PER_PEER: usize = 1_024;
 /// A message that could not leave for this long is given up.
 const QUEUE_TIME: Duration = Duration::from_secs(5);
 
+/// Bytes of a message's id: no second message with the id of another's can be found, and lists of ids stay short.
+pub(crate) const ID_BYTES: usize = 16;
+
 /// Gossipsub with both topics and no others.
-pub(crate) type Gossip = Behaviour<
-    libp2p::gossipsub::IdentityTransform,
-    MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>,
->;
+pub(crate) type Gossip =
+    Behaviour<libp2p::gossipsub::IdentityTransform, MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>>;
 
 /// The topics of one network.
 #[derive(Clone, Debug)]
@@ -47,12 +50,8 @@ pub(crate) struct Topics {
 
 impl Topics {
     pub(crate) fn new(network_prefix: &str) -> Self {
-        let names = Topic::ALL.map(|topic| {
-            (
-                topic,
-                IdentTopic::new(format!("octroi/{network_prefix}/{}", topic.label())),
-            )
-        });
+        let names =
+            Topic::ALL.map(|topic| (topic, IdentTopic::new(format!("octroi/{network_prefix}/{}", topic.label()))));
         Self { names }
     }
 
@@ -62,39 +61,24 @@ impl Topics {
     }
 
     pub(crate) fn of(&self, hash: &TopicHash) -> Option<Topic> {
-        self.names
-            .iter()
-            .find(|(_, name)| name.hash() == *hash)
-            .map(|(topic, _)| *topic)
+        self.names.iter().find(|(_, name)| name.hash() == *hash).map(|(topic, _)| *topic)
     }
 }
 
 /// First 16 bytes of the hash of the data: the same batch sent twice is one message.
-pub(crate) fn message_id(data: &[u8]) -> [u8; 16] {
-    let hash = blake3::Hasher::new_derive_key("octroi/gossip/v1")
-        .update(data)
-        .finalize();
-    *hash.as_bytes().first_chunk().expect("a hash has 32 bytes")
+fn message_id(domain: &Domain, data: &[u8]) -> MessageId {
+    MessageId::new(&domain.hash(&[data]).as_bytes()[..ID_BYTES])
 }
 
 /// Sets gossipsub up and follows both topics.
-pub(crate) fn behaviour(
-    config: &NetworkConfig,
-    key: &NetworkKey,
-    topics: &Topics,
-) -> Result<Gossip, NetworkError> {
-    let failed = |reason: String| NetworkError::SetupFailed {
-        part: "gossip",
-        reason,
-    };
+pub(crate) fn behaviour(config: &NetworkConfig, key: &NetworkKey, topics: &Topics) -> Result<Gossip, NetworkError> {
+    let failed = |reason: String| NetworkError::SetupFailed { part: "gossip", reason };
+    let domain = Domain::new("gossip");
     let settings = ConfigBuilder::default()
-        .protocol_id(
-            format!("/octroi/{}/gossip/1", config.prefix()),
-            Version::V1_1,
-        )
+        .protocol_id(format!("/octroi/{}/gossip/1", config.prefix()), Version::V1_1)
         .validation_mode(ValidationMode::Strict)
         .validate_messages()
-        .message_id_fn(|message: &Message| MessageId::new(&message_id(&message.data)))
+        .message_id_fn(move |message: &Message| message_id(&domain, &message.data))
         .flood_publish(true)
         .mesh_n(0)
         .mesh_n_low(0)
@@ -114,25 +98,15 @@ pub(crate) fn behaviour(
         .build()
         .map_err(|error| failed(error.to_string()))?;
     let filter = MaxCountSubscriptionFilter {
-        filter: WhitelistSubscriptionFilter(
-            Topic::ALL
-                .iter()
-                .map(|topic| topics.hash(*topic))
-                .collect::<HashSet<_>>(),
-        ),
+        filter: WhitelistSubscriptionFilter(Topic::ALL.iter().map(|topic| topics.hash(*topic)).collect::<HashSet<_>>()),
         max_subscribed_topics: Topic::ALL.len(),
         max_subscriptions_per_request: 2 * Topic::ALL.len(),
     };
-    let mut gossip = Behaviour::new_with_subscription_filter(
-        MessageAuthenticity::Signed(key.keypair().clone()),
-        settings,
-        filter,
-    )
-    .map_err(|reason| failed(reason.into()))?;
+    let mut gossip =
+        Behaviour::new_with_subscription_filter(MessageAuthenticity::Signed(key.keypair().clone()), settings, filter)
+            .map_err(|reason| failed(reason.into()))?;
     for (_, name) in &topics.names {
-        gossip
-            .subscribe(name)
-            .map_err(|error| failed(error.to_string()))?;
+        gossip.subscribe(name).map_err(|error| failed(error.to_string()))?;
     }
     Ok(gossip)
 }
@@ -155,7 +129,9 @@ mod tests {
 
     #[test]
     fn a_message_is_named_by_its_data_alone() {
-        assert_eq!(message_id(b"batch"), message_id(b"batch"));
-        assert_ne!(message_id(b"batch"), message_id(b"batcH"));
+        let domain = Domain::new("gossip");
+        let id = message_id(&domain, b"batch");
+        assert_eq!(id.0, octroi_primitives::hash::hash("gossip", &[b"batch"]).as_bytes()[..ID_BYTES]);
+        assert_ne!(id, message_id(&domain, b"batcH"));
     }
 }

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use crate::config::{
-    MAX_BODY_BYTES, MAX_GOSSIP_BYTES, MAX_REQUEST_BYTES, NetworkConfig, OFFENCE_QUEUE,
-    PUBLISH_QUEUE, PeerEntry, Role, VERDICT_QUEUE,
+    MAX_BODY_BYTES, MAX_GOSSIP_BYTES, MAX_REQUEST_BYTES, NetworkConfig, OFFENCE_QUEUE, PUBLISH_QUEUE, PeerEntry, Role,
+    VERDICT_QUEUE,
 };
 use crate::error::SendRefused;
 use crate::event::{GossipId, RequestId, RequestToken, Topic, Verdict};
@@ -70,11 +70,7 @@ impl Shared {
     }
 
     pub(crate) fn link(&self, peer: &PeerKey) -> Option<Arc<Link>> {
-        self.links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(peer)
-            .cloned()
+        self.links.read().unwrap_or_else(PoisonError::into_inner).get(peer).cloned()
     }
 
     /// Counts the offence and leaves the judgement to the driver.
@@ -135,13 +131,7 @@ pub struct ChannelTraffic {
 
 impl ChannelTraffic {
     fn of(channel: &'static str, counters: &ChannelCounters) -> Self {
-        let ChannelCounters {
-            bytes_in,
-            bytes_out,
-            items_in,
-            items_out,
-            dropped,
-        } = counters;
+        let ChannelCounters { bytes_in, bytes_out, items_in, items_out, dropped } = counters;
         Self {
             channel,
             bytes_in: bytes_in.get(),
@@ -194,13 +184,7 @@ impl NetworkHandle {
     pub fn broadcast(&self, kind: u8, bytes: Bytes) -> Result<usize, SendRefused> {
         self.check_frame(kind, &bytes)?;
         let mut count = 0;
-        for link in self
-            .shared
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-        {
+        for link in self.shared.links.read().unwrap_or_else(PoisonError::into_inner).values() {
             if link.is_up() && link.role() == Role::Validator {
                 self.enqueue(link, kind, bytes.clone());
                 count += 1;
@@ -210,19 +194,12 @@ impl NetworkHandle {
     }
 
     fn check_frame(&self, kind: u8, bytes: &Bytes) -> Result<(), SendRefused> {
-        let limit = self
-            .shared
-            .limits
-            .of(kind)
-            .ok_or(SendRefused::UnknownKind(kind))?;
+        let limit = self.shared.limits.of(kind).ok_or(SendRefused::UnknownKind(kind))?;
         within(bytes, limit)
     }
 
     fn up(&self, peer: &PeerKey) -> Result<Arc<Link>, SendRefused> {
-        self.shared
-            .link(peer)
-            .filter(|link| link.is_up())
-            .ok_or(SendRefused::NotConnected)
+        self.shared.link(peer).filter(|link| link.is_up()).ok_or(SendRefused::NotConnected)
     }
 
     fn enqueue(&self, link: &Link, kind: u8, bytes: Bytes) {
@@ -253,7 +230,8 @@ impl NetworkHandle {
         Ok(())
     }
 
-    /// Says what a gossip message was worth; without it the message is never handed on.
+    /// Says what a gossip message was worth; without it, or when it comes later than 3 s after the event, the message is
+    /// never handed on.
     pub fn report(&self, id: GossipId, verdict: Verdict) {
         let mut mailbox = lock(&self.shared.mailbox);
         if mailbox.verdicts.len() >= VERDICT_QUEUE {
@@ -316,13 +294,7 @@ impl NetworkHandle {
     pub fn push_to_validators(&self, bytes: Bytes) -> Result<usize, SendRefused> {
         within(&bytes, MAX_BODY_BYTES)?;
         let mut count = 0;
-        for link in self
-            .shared
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-        {
+        for link in self.shared.links.read().unwrap_or_else(PoisonError::into_inner).values() {
             if link.is_up() && link.role() == Role::Validator {
                 self.enqueue_body(link, bytes.clone());
                 count += 1;
@@ -350,11 +322,7 @@ impl NetworkHandle {
 
     /// The connected peers, by key.
     pub fn peers(&self) -> Vec<PeerInfo> {
-        let links = self
-            .shared
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let links = self.shared.links.read().unwrap_or_else(PoisonError::into_inner);
         links
             .values()
             .filter(|link| link.is_up())
@@ -381,21 +349,10 @@ impl NetworkHandle {
     }
 
     fn running(&self) -> Result<(), SendRefused> {
-        if self.shared.stopped.load(Ordering::Acquire) {
-            Err(SendRefused::Stopped)
-        } else {
-            Ok(())
-        }
+        if self.shared.stopped.load(Ordering::Acquire) { Err(SendRefused::Stopped) } else { Ok(()) }
     }
 }
 
 fn within(bytes: &Bytes, limit: usize) -> Result<(), SendRefused> {
-    if bytes.len() > limit {
-        Err(SendRefused::TooLarge {
-            size: bytes.len(),
-            limit,
-        })
-    } else {
-        Ok(())
-    }
+    if bytes.len() > limit { Err(SendRefused::TooLarge { size: bytes.len(), limit }) } else { Ok(()) }
 }

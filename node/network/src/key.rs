@@ -59,8 +59,7 @@ impl NetworkKey {
     /// From the 32-byte ed25519 seed (RFC 8032). The copy given here is wiped; the caller wipes its own.
     pub fn from_seed(seed: [u8; 32]) -> Self {
         let mut seed = seed;
-        let secret = ed25519::SecretKey::try_from_bytes(&mut seed[..])
-            .expect("any 32 bytes are an ed25519 seed");
+        let secret = ed25519::SecretKey::try_from_bytes(&mut seed[..]).expect("any 32 bytes are an ed25519 seed");
         Self(Keypair::from(ed25519::Keypair::from(secret)))
     }
 
@@ -98,9 +97,8 @@ mod tests {
     #[test]
     fn the_public_key_is_that_of_rfc_8032_test_1() {
         let seed = [
-            0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec,
-            0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03,
-            0x1c, 0xae, 0x7f, 0x60,
+            0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49,
+            0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
         ];
         assert_eq!(
             NetworkKey::from_seed(seed).peer_key().to_string(),
@@ -111,9 +109,6 @@ mod tests {
     #[test]
     fn a_secret_key_is_never_printed() {
         let key = NetworkKey::from_seed([7; 32]);
-        assert_eq!(
-            format!("{key:?}"),
-            format!("NetworkKey(of {})", key.peer_key())
-        );
+        assert_eq!(format!("{key:?}"), format!("NetworkKey(of {})", key.peer_key()));
     }
 }

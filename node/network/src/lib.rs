@@ -46,9 +46,7 @@ mod streams;
 pub use config::{Budget, NetworkConfig, PeerEntry, Role};
 pub use driver::{Driver, start};
 pub use error::{BodyError, NetworkError, SendRefused};
-pub use event::{
-    DownReason, GossipId, NetworkEvent, NetworkEvents, RequestId, RequestToken, Topic, Verdict,
-};
+pub use event::{DownReason, GossipId, NetworkEvent, NetworkEvents, RequestId, RequestToken, Topic, Verdict};
 pub use handle::{ChannelTraffic, NetworkHandle, PeerInfo};
 pub use key::{NetworkKey, PeerKey};
 pub use link::Direction;

@@ -12,8 +12,8 @@ use libp2p::swarm::ConnectionId;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::config::{
-    INBOUND_BODY_BYTES, INBOUND_FRAME_BYTES, NetworkConfig, OUTBOX_BYTES, OUTBOX_FRAMES,
-    PUSH_QUEUE, REQUEST_QUEUE, Role,
+    INBOUND_ANSWER_BYTES, INBOUND_FRAME_BYTES, INBOUND_PUSH_BYTES, INBOUND_QUESTION_BYTES, NetworkConfig, OUTBOX_BYTES,
+    OUTBOX_FRAMES, PUSH_QUEUE, REQUEST_QUEUE, Role,
 };
 use crate::error::SendRefused;
 use crate::event::{DownReason, RequestId};
@@ -205,8 +205,7 @@ impl RequestQueue {
     pub(crate) fn close(&self) -> Vec<RequestId> {
         let mut state = lock(&self.state);
         state.closed = true;
-        let mut orphans: Vec<RequestId> =
-            std::mem::take(&mut state.in_flight).into_iter().collect();
+        let mut orphans: Vec<RequestId> = std::mem::take(&mut state.in_flight).into_iter().collect();
         orphans.extend(state.waiting.drain(..).map(|(id, _)| id));
         orphans
     }
@@ -241,7 +240,9 @@ pub(crate) struct Link {
     /// One permit: who holds it has the one body chunk in flight.
     pub(crate) chunk: Semaphore,
     pub(crate) frame_room: Arc<Semaphore>,
-    pub(crate) body_room: Arc<Semaphore>,
+    pub(crate) question_room: Arc<Semaphore>,
+    pub(crate) push_room: Arc<Semaphore>,
+    pub(crate) answer_room: Arc<Semaphore>,
     pub(crate) body_budget: Mutex<Bucket>,
     validator: AtomicBool,
     up: AtomicBool,
@@ -264,7 +265,9 @@ impl Link {
             counters: LinkCounters::default(),
             chunk: Semaphore::new(1),
             frame_room: Arc::new(Semaphore::new(INBOUND_FRAME_BYTES)),
-            body_room: Arc::new(Semaphore::new(INBOUND_BODY_BYTES)),
+            question_room: Arc::new(Semaphore::new(INBOUND_QUESTION_BYTES)),
+            push_room: Arc::new(Semaphore::new(INBOUND_PUSH_BYTES)),
+            answer_room: Arc::new(Semaphore::new(INBOUND_ANSWER_BYTES)),
             body_budget: Mutex::new(Bucket::new(config.body_budget, now)),
             validator: AtomicBool::new(role == Role::Validator),
             up: AtomicBool::new(false),
@@ -276,16 +279,11 @@ impl Link {
     }
 
     pub(crate) fn role(&self) -> Role {
-        if self.validator.load(Ordering::Relaxed) {
-            Role::Validator
-        } else {
-            Role::Observer
-        }
+        if self.validator.load(Ordering::Relaxed) { Role::Validator } else { Role::Observer }
     }
 
     pub(crate) fn set_role(&self, role: Role) {
-        self.validator
-            .store(role == Role::Validator, Ordering::Relaxed);
+        self.validator.store(role == Role::Validator, Ordering::Relaxed);
     }
 
     /// Whether the peer can be sent to.
@@ -336,9 +334,7 @@ impl Link {
 
     /// How long the peer has been silent.
     pub(crate) fn silence(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(
-            self.heard_millis.load(Ordering::Relaxed),
-        ))
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.heard_millis.load(Ordering::Relaxed)))
     }
 }
 
@@ -409,10 +405,7 @@ mod tests {
         assert_eq!(taken.0, RequestId(1));
         assert_eq!(queue.close(), [RequestId(1), RequestId(2)]);
         assert!(!queue.finish(RequestId(1)));
-        assert_eq!(
-            queue.push(RequestId(3), Bytes::new()),
-            Err(SendRefused::NotConnected)
-        );
+        assert_eq!(queue.push(RequestId(3), Bytes::new()), Err(SendRefused::NotConnected));
     }
 
     #[test]
@@ -421,18 +414,10 @@ mod tests {
         for index in 0..REQUEST_QUEUE as u64 {
             requests.push(RequestId(index), Bytes::new()).unwrap();
         }
-        assert_eq!(
-            requests.push(RequestId(99), Bytes::new()),
-            Err(SendRefused::QueueFull)
-        );
+        assert_eq!(requests.push(RequestId(99), Bytes::new()), Err(SendRefused::QueueFull));
         let pushes = PushQueue::default();
-        let dropped: usize = (0..PUSH_QUEUE as u8 + 2)
-            .map(|index| pushes.push(Bytes::from(vec![index])))
-            .sum();
+        let dropped: usize = (0..PUSH_QUEUE as u8 + 2).map(|index| pushes.push(Bytes::from(vec![index]))).sum();
         assert_eq!(dropped, 2);
-        assert_eq!(
-            futures::FutureExt::now_or_never(pushes.next()).unwrap()[..],
-            [2]
-        );
+        assert_eq!(futures::FutureExt::now_or_never(pushes.next()).unwrap()[..], [2]);
     }
 }

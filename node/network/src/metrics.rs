@@ -67,12 +67,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All reasons, in the order of the counters.
-    pub const ALL: [Refusal; 4] = [
-        Refusal::NotAllowed,
-        Refusal::Limit,
-        Refusal::Handshake,
-        Refusal::OtherNetwork,
-    ];
+    pub const ALL: [Refusal; 4] = [Refusal::NotAllowed, Refusal::Limit, Refusal::Handshake, Refusal::OtherNetwork];
 
     /// Label in metrics.
     pub fn label(self) -> &'static str {
@@ -129,18 +124,8 @@ impl NetworkMetrics {
 
     /// Hands every counter to `each` as (name, label, label value, value); the label is empty where there is none.
     pub fn for_each(&self, mut each: impl FnMut(&'static str, &'static str, &'static str, u64)) {
-        for (channel, counters) in [
-            ("ordered", &self.ordered),
-            ("bodies", &self.bodies),
-            ("gossip", &self.gossip),
-        ] {
-            let ChannelCounters {
-                bytes_in,
-                bytes_out,
-                items_in,
-                items_out,
-                dropped,
-            } = counters;
+        for (channel, counters) in [("ordered", &self.ordered), ("bodies", &self.bodies), ("gossip", &self.gossip)] {
+            let ChannelCounters { bytes_in, bytes_out, items_in, items_out, dropped } = counters;
             each("network_bytes_in", "channel", channel, bytes_in.get());
             each("network_bytes_out", "channel", channel, bytes_out.get());
             each("network_items_in", "channel", channel, items_in.get());
@@ -148,20 +133,10 @@ impl NetworkMetrics {
             each("network_dropped", "channel", channel, dropped.get());
         }
         for reason in Refusal::ALL {
-            each(
-                "network_refused",
-                "reason",
-                reason.label(),
-                self.refused(reason),
-            );
+            each("network_refused", "reason", reason.label(), self.refused(reason));
         }
         for offence in Offence::ALL {
-            each(
-                "network_offences",
-                "reason",
-                offence.label(),
-                self.offences(offence),
-            );
+            each("network_offences", "reason", offence.label(), self.offences(offence));
         }
         each("network_connected", "", "", self.connected.get());
         each("network_disconnected", "", "", self.disconnected.get());
@@ -191,12 +166,7 @@ mod tests {
             assert_eq!(metrics.offences(offence), 1);
         }
         let mut seen = BTreeSet::new();
-        metrics.for_each(|name, label, value, _| {
-            assert!(seen.insert((name, label, value)), "{name} {value} twice")
-        });
-        assert_eq!(
-            seen.len(),
-            3 * 5 + Refusal::ALL.len() + Offence::ALL.len() + 5
-        );
+        metrics.for_each(|name, label, value, _| assert!(seen.insert((name, label, value)), "{name} {value} twice"));
+        assert_eq!(seen.len(), 3 * 5 + Refusal::ALL.len() + Offence::ALL.len() + 5);
     }
 }

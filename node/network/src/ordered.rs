@@ -74,11 +74,7 @@ pub(crate) async fn read<S: AsyncRead + Unpin>(
             let Ok(room) = link.frame_room.clone().acquire_many_owned(cost).await else {
                 return ReadEnd::Closed;
             };
-            let event = NetworkEvent::Frame {
-                peer: link.peer,
-                kind,
-                bytes,
-            };
+            let event = NetworkEvent::Frame { peer: link.peer, kind, bytes };
             if events.priority(event, Some(room)).await.is_err() {
                 return ReadEnd::Closed;
             }

@@ -68,12 +68,7 @@ pub(crate) struct Roster {
 
 impl Roster {
     pub(crate) fn new(local: PeerKey, config: NetworkConfig) -> Self {
-        Self {
-            local,
-            peers: BTreeMap::new(),
-            bans: BTreeMap::new(),
-            config,
-        }
+        Self { local, peers: BTreeMap::new(), bans: BTreeMap::new(), config }
     }
 
     pub(crate) fn get_mut(&mut self, peer: &PeerKey) -> Option<&mut Known> {
@@ -89,18 +84,10 @@ impl Roster {
     }
 
     /// Takes a new allow-list. Peers that stay keep their connection, score and ban; a changed role reaches the link.
-    pub(crate) fn replace(
-        &mut self,
-        mut entries: BTreeMap<PeerKey, PeerEntry>,
-        now: Instant,
-    ) -> Changes {
+    pub(crate) fn replace(&mut self, mut entries: BTreeMap<PeerKey, PeerEntry>, now: Instant) -> Changes {
         entries.remove(&self.local);
         if entries.len() > MAX_PEERS {
-            tracing::warn!(
-                count = entries.len(),
-                limit = MAX_PEERS,
-                "allow-list is too long and is cut"
-            );
+            tracing::warn!(count = entries.len(), limit = MAX_PEERS, "allow-list is too long and is cut");
             while entries.len() > MAX_PEERS {
                 entries.pop_last();
             }
@@ -133,11 +120,7 @@ impl Roster {
                     if banned_until.is_none() {
                         changes.allow.push(peer);
                     }
-                    let wait = if self.local < peer {
-                        Duration::ZERO
-                    } else {
-                        COURTESY
-                    };
+                    let wait = if self.local < peer { Duration::ZERO } else { COURTESY };
                     let known = Known {
                         entry,
                         sockets: BTreeMap::new(),
@@ -160,8 +143,7 @@ impl Roster {
     pub(crate) fn due(&mut self, now: Instant) -> Vec<(PeerKey, Vec<String>)> {
         let mut due = Vec::new();
         for (peer, known) in &mut self.peers {
-            let wanted =
-                known.sockets.is_empty() && !known.dialling && known.banned_until.is_none();
+            let wanted = known.sockets.is_empty() && !known.dialling && known.banned_until.is_none();
             if wanted && known.dial_at <= now && !known.entry.addresses.is_empty() {
                 known.dialling = true;
                 // The wait doubles at every attempt and starts again when the peer comes up, not when a socket opens: a peer
@@ -233,32 +215,17 @@ mod tests {
 
     fn roster(local: u8) -> Roster {
         let listen = "127.0.0.1:0".parse().unwrap();
-        Roster::new(
-            PeerKey([local; 32]),
-            NetworkConfig::new([0; 32], listen, BTreeMap::new()),
-        )
+        Roster::new(PeerKey([local; 32]), NetworkConfig::new([0; 32], listen, BTreeMap::new()))
     }
 
     fn list(keys: &[u8]) -> BTreeMap<PeerKey, PeerEntry> {
-        let entry = PeerEntry {
-            addresses: vec!["127.0.0.1:1".into()],
-            role: Role::Validator,
-        };
-        keys.iter()
-            .map(|key| (PeerKey([*key; 32]), entry.clone()))
-            .collect()
+        let entry = PeerEntry { addresses: vec!["127.0.0.1:1".into()], role: Role::Validator };
+        keys.iter().map(|key| (PeerKey([*key; 32]), entry.clone())).collect()
     }
 
     fn socket(id: usize, direction: Direction, since: Instant) -> Socket {
         let connection = ConnectionId::new_unchecked(id);
-        Socket {
-            origin: Origin {
-                connection,
-                address: String::new(),
-                direction,
-            },
-            since,
-        }
+        Socket { origin: Origin { connection, address: String::new(), direction }, since }
     }
 
     #[test]
@@ -267,13 +234,7 @@ mod tests {
         let first = roster.replace(list(&[1, 2, 3]), now);
         assert_eq!(first.allow, [PeerKey([2; 32]), PeerKey([3; 32])]);
         let second = roster.replace(list(&[3, 4]), now);
-        assert_eq!(
-            second,
-            Changes {
-                allow: vec![PeerKey([4; 32])],
-                disallow: vec![PeerKey([2; 32])]
-            }
-        );
+        assert_eq!(second, Changes { allow: vec![PeerKey([4; 32])], disallow: vec![PeerKey([2; 32])] });
     }
 
     #[test]
@@ -285,10 +246,7 @@ mod tests {
         let (mut now, mut waits) = (start, Vec::new());
         for _ in 0..20 {
             assert_eq!(roster.due(now).len(), 1);
-            assert!(
-                roster.due(now + Duration::from_secs(60)).is_empty(),
-                "one attempt at a time"
-            );
+            assert!(roster.due(now + Duration::from_secs(60)).is_empty(), "one attempt at a time");
             roster.dial_ended(&peer);
             let began = now;
             while roster.peers[&peer].dial_at > now {
@@ -324,11 +282,8 @@ mod tests {
                 let order = |first: bool| if first { (now, soon) } else { (soon, now) };
                 let (by_small, by_great) = order(small_dialled_first);
                 let keeps_small = |judge: &Roster, peer: &PeerKey, small: Socket, great: Socket| {
-                    let (older, newer, newer_is_small) = if small.since < great.since {
-                        (small, great, false)
-                    } else {
-                        (great, small, true)
-                    };
+                    let (older, newer, newer_is_small) =
+                        if small.since < great.since { (small, great, false) } else { (great, small, true) };
                     judge.newer_wins(peer, &older, &newer) == newer_is_small
                 };
                 let at_small = keeps_small(
@@ -337,45 +292,27 @@ mod tests {
                     socket(1, Direction::Outbound, by_small),
                     socket(2, Direction::Inbound, by_great),
                 );
-                let (by_small, by_great) = if seen_alike {
-                    (by_small, by_great)
-                } else {
-                    (by_great, by_small)
-                };
+                let (by_small, by_great) = if seen_alike { (by_small, by_great) } else { (by_great, by_small) };
                 let at_great = keeps_small(
                     &great,
                     &small_key,
                     socket(1, Direction::Inbound, by_small),
                     socket(2, Direction::Outbound, by_great),
                 );
-                assert!(
-                    at_small && at_great,
-                    "first {small_dialled_first} alike {seen_alike}"
-                );
+                assert!(at_small && at_great, "first {small_dialled_first} alike {seen_alike}");
             }
         }
     }
 
     #[test]
     fn a_peer_that_dials_anew_replaces_its_old_connection() {
-        let (now, later) = (
-            Instant::now(),
-            Instant::now() + RACE + Duration::from_secs(1),
-        );
+        let (now, later) = (Instant::now(), Instant::now() + RACE + Duration::from_secs(1));
         let small = roster(1);
         let older = socket(1, Direction::Outbound, now);
-        assert!(small.newer_wins(
-            &PeerKey([2; 32]),
-            &older,
-            &socket(2, Direction::Inbound, later)
-        ));
+        assert!(small.newer_wins(&PeerKey([2; 32]), &older, &socket(2, Direction::Inbound, later)));
         let quick = now + Duration::from_millis(1);
         let older = socket(1, Direction::Inbound, now);
-        assert!(small.newer_wins(
-            &PeerKey([2; 32]),
-            &older,
-            &socket(2, Direction::Inbound, quick)
-        ));
+        assert!(small.newer_wins(&PeerKey([2; 32]), &older, &socket(2, Direction::Inbound, quick)));
     }
 
     #[test]

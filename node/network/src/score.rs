@@ -81,18 +81,13 @@ pub(crate) struct Score {
 
 impl Score {
     pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            points: 0,
-            since: now,
-        }
+        Self { points: 0, since: now }
     }
 
     /// Adds the offence; true when the limit is reached, after which the score starts again.
     pub(crate) fn add(&mut self, offence: Offence, now: Instant) -> bool {
         let faded = now.saturating_duration_since(self.since).as_secs() / POINT_FADES_IN.as_secs();
-        self.points = self
-            .points
-            .saturating_sub(u32::try_from(faded).unwrap_or(u32::MAX));
+        self.points = self.points.saturating_sub(u32::try_from(faded).unwrap_or(u32::MAX));
         self.points = self.points.saturating_add(offence.points());
         self.since = now;
         let crossed = self.points >= SCORE_LIMIT;
@@ -115,36 +110,23 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn new(budget: Budget, now: Instant) -> Self {
         let (milli_items, milli_bytes) = Self::full(budget);
-        Self {
-            budget,
-            milli_items,
-            milli_bytes,
-            filled: now,
-        }
+        Self { budget, milli_items, milli_bytes, filled: now }
     }
 
     fn full(budget: Budget) -> (u64, u64) {
         let burst = 1_000 * u64::from(Budget::BURST_SECONDS);
-        (
-            u64::from(budget.items) * burst,
-            u64::from(budget.bytes) * burst,
-        )
+        (u64::from(budget.items) * burst, u64::from(budget.bytes) * burst)
     }
 
     /// Takes one item of so many bytes; false when the budget is spent, and then nothing is taken.
     pub(crate) fn take(&mut self, bytes: usize, now: Instant) -> bool {
-        let elapsed = u64::try_from(now.saturating_duration_since(self.filled).as_millis())
-            .unwrap_or(u64::MAX);
+        let elapsed = u64::try_from(now.saturating_duration_since(self.filled).as_millis()).unwrap_or(u64::MAX);
         if elapsed > 0 {
             let (full_items, full_bytes) = Self::full(self.budget);
-            self.milli_items = elapsed
-                .saturating_mul(u64::from(self.budget.items))
-                .saturating_add(self.milli_items)
-                .min(full_items);
-            self.milli_bytes = elapsed
-                .saturating_mul(u64::from(self.budget.bytes))
-                .saturating_add(self.milli_bytes)
-                .min(full_bytes);
+            self.milli_items =
+                elapsed.saturating_mul(u64::from(self.budget.items)).saturating_add(self.milli_items).min(full_items);
+            self.milli_bytes =
+                elapsed.saturating_mul(u64::from(self.budget.bytes)).saturating_add(self.milli_bytes).min(full_bytes);
             self.filled = now;
         }
         let cost = bytes as u64 * 1_000;
@@ -185,13 +167,7 @@ mod tests {
     #[test]
     fn a_budget_allows_its_burst_then_its_rate() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(
-            Budget {
-                items: 10,
-                bytes: 1_000_000,
-            },
-            start,
-        );
+        let mut bucket = Bucket::new(Budget { items: 10, bytes: 1_000_000 }, start);
         let burst = 10 * Budget::BURST_SECONDS;
         for _ in 0..burst {
             assert!(bucket.take(1, start));
@@ -205,13 +181,7 @@ mod tests {
     #[test]
     fn bytes_are_a_budget_of_their_own() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(
-            Budget {
-                items: 1_000,
-                bytes: 100,
-            },
-            start,
-        );
+        let mut bucket = Bucket::new(Budget { items: 1_000, bytes: 100 }, start);
         assert!(!bucket.take(401, start));
         assert!(bucket.take(400, start));
         assert!(!bucket.take(1, start));

@@ -13,7 +13,7 @@ use libp2p::swarm::{ConnectionId, Stream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::body;
-use crate::config::{INBOUND_BODY_STREAMS, REQUESTS_IN_FLIGHT};
+use crate::config::{INBOUND_BODY_STREAMS, MAX_BODY_BYTES, REQUESTS_IN_FLIGHT};
 use crate::error::BodyError;
 use crate::event::{DownReason, EventSender, NetworkEvent};
 use crate::handle::Shared;
@@ -71,13 +71,7 @@ enum Ended {
 impl Session {
     /// Runs to the end of the connection; returns the link, whose connection the driver then closes.
     pub(crate) async fn run(self) -> Arc<Link> {
-        let Self {
-            link,
-            inbound,
-            around,
-            after,
-            ended,
-        } = self;
+        let Self { link, inbound, around, after, ended } = self;
         if let Some(after) = after {
             // An error means that the other session is gone altogether, which serves as well.
             let _ = after.await;
@@ -89,30 +83,11 @@ impl Session {
         for id in link.requests.close() {
             let result = Err(BodyError::ConnectionLost(format!("{reason:?}")));
             // The daemon may be gone; then nobody waits.
-            let _ = around
-                .events
-                .bulk(
-                    NetworkEvent::BodyResponse {
-                        peer: link.peer,
-                        id,
-                        result,
-                    },
-                    None,
-                )
-                .await;
+            let _ = around.events.bulk(NetworkEvent::BodyResponse { peer: link.peer, id, result }, None).await;
         }
         if announced {
             around.shared.metrics.disconnected.one();
-            let _ = around
-                .events
-                .priority(
-                    NetworkEvent::PeerDown {
-                        peer: link.peer,
-                        reason,
-                    },
-                    None,
-                )
-                .await;
+            let _ = around.events.priority(NetworkEvent::PeerDown { peer: link.peer, reason }, None).await;
         }
         drop(ended);
         link
@@ -136,10 +111,7 @@ async fn live(
     };
     link.set_up();
     around.shared.metrics.connected.one();
-    let up = NetworkEvent::PeerUp {
-        peer: link.peer,
-        role: link.role(),
-    };
+    let up = NetworkEvent::PeerUp { peer: link.peer, role: link.role() };
     if around.events.priority(up, None).await.is_err() {
         return (DownReason::Stopped, false);
     }
@@ -179,18 +151,11 @@ async fn live(
 /// Opens a stream on this link's connection.
 async fn open(link: &Link, around: &Surroundings, channel: Channel) -> Result<Stream, OpenError> {
     let (reply, answer) = oneshot::channel();
-    let wanted = Wanted {
-        peer: link.peer,
-        connection: link.origin.connection,
-        channel,
-        reply,
-    };
+    let wanted = Wanted { peer: link.peer, connection: link.origin.connection, channel, reply };
     if around.wanted.send(wanted).await.is_err() {
         return Err(OpenError::Failed("node stops".into()));
     }
-    answer
-        .await
-        .unwrap_or_else(|_| Err(OpenError::Failed("connection closed".into())))
+    answer.await.unwrap_or_else(|_| Err(OpenError::Failed("connection closed".into())))
 }
 
 fn unopened(error: OpenError, around: &Surroundings) -> DownReason {
@@ -259,13 +224,17 @@ async fn push_bodies(link: &Link, around: &Surroundings) -> Ended {
 /// Carries our requests, one after the other; several of these run beside each other.
 async fn ask_for_bodies(link: &Link, around: &Surroundings) -> Ended {
     loop {
+        let longest = u32::try_from(MAX_BODY_BYTES).expect("8 MiB fit");
+        let Ok(room) = link.answer_room.clone().acquire_many_owned(longest).await else {
+            return Ended::Link(DownReason::Stopped);
+        };
         let (id, request) = link.requests.next().await;
         let stream = match open(link, around, Channel::Body).await {
             Ok(stream) => stream,
             // The request is an orphan that the end of the session answers.
             Err(error) => return Ended::Link(unopened(error, around)),
         };
-        let (result, room) = match body::ask(stream, &request, link, &around.shared).await {
+        let (result, room) = match body::ask(stream, &request, room, link, &around.shared).await {
             Ok(Some((bytes, room))) => (Ok(bytes), Some(room)),
             Ok(None) => (Err(BodyError::Declined), None),
             Err(end) => {
@@ -276,11 +245,7 @@ async fn ask_for_bodies(link: &Link, around: &Surroundings) -> Ended {
             }
         };
         if link.requests.finish(id) {
-            let event = NetworkEvent::BodyResponse {
-                peer: link.peer,
-                id,
-                result,
-            };
+            let event = NetworkEvent::BodyResponse { peer: link.peer, id, result };
             if around.events.bulk(event, room).await.is_err() {
                 return Ended::Link(DownReason::Stopped);
             }

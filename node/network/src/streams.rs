@@ -13,13 +13,11 @@ use std::time::Duration;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
-use libp2p::swarm::handler::{
-    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
-};
+use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound};
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
-    NetworkBehaviour, NotifyHandler, Stream, StreamProtocol, StreamUpgradeError, SubstreamProtocol,
-    THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm, NetworkBehaviour,
+    NotifyHandler, Stream, StreamProtocol, StreamUpgradeError, SubstreamProtocol, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
@@ -49,10 +47,7 @@ impl Protocols {
             StreamProtocol::try_from_owned(format!("/octroi/{network_prefix}/{channel}/1"))
                 .expect("the name starts with a slash")
         };
-        Self {
-            ordered: name("ordered"),
-            body: name("body"),
-        }
+        Self { ordered: name("ordered"), body: name("body") }
     }
 
     fn named(&self, channel: Channel) -> Named {
@@ -98,11 +93,7 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     pub(crate) fn new(protocols: Protocols) -> Self {
-        Self {
-            protocols,
-            actions: VecDeque::new(),
-            waker: None,
-        }
+        Self { protocols, actions: VecDeque::new(), waker: None }
     }
 
     /// Opens a stream. When the connection is gone, `reply` is dropped.
@@ -124,11 +115,7 @@ impl Behaviour {
     }
 
     fn handler(&self) -> Handler {
-        Handler {
-            protocols: self.protocols.clone(),
-            wanted: VecDeque::new(),
-            arrived: VecDeque::new(),
-        }
+        Handler { protocols: self.protocols.clone(), wanted: VecDeque::new(), arrived: VecDeque::new() }
     }
 }
 
@@ -165,19 +152,10 @@ impl NetworkBehaviour for Behaviour {
         connection: ConnectionId,
         (channel, stream): THandlerOutEvent<Self>,
     ) {
-        self.actions
-            .push_back(ToSwarm::GenerateEvent(InboundStream {
-                peer,
-                connection,
-                channel,
-                stream,
-            }));
+        self.actions.push_back(ToSwarm::GenerateEvent(InboundStream { peer, connection, channel, stream }));
     }
 
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         match self.actions.pop_front() {
             Some(action) => Poll::Ready(action),
             None => {
@@ -204,10 +182,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = OpenStream;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        let offered = vec![
-            self.protocols.named(Channel::Ordered),
-            self.protocols.named(Channel::Body),
-        ];
+        let offered = vec![self.protocols.named(Channel::Ordered), self.protocols.named(Channel::Body)];
         SubstreamProtocol::new(Upgrade { offered }, ()).with_timeout(NEGOTIATION_TIMEOUT)
     }
 
@@ -218,16 +193,13 @@ impl ConnectionHandler for Handler {
     fn poll(
         &mut self,
         _: &mut Context<'_>,
-    ) -> Poll<
-        ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>,
-    > {
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>> {
         if let Some(arrived) = self.arrived.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(arrived));
         }
         if let Some(wanted) = self.wanted.pop_front() {
             let offered = vec![self.protocols.named(wanted.channel)];
-            let protocol = SubstreamProtocol::new(Upgrade { offered }, wanted)
-                .with_timeout(NEGOTIATION_TIMEOUT);
+            let protocol = SubstreamProtocol::new(Upgrade { offered }, wanted).with_timeout(NEGOTIATION_TIMEOUT);
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
         // Both queues are filled only by the two methods below, after which the connection polls again.
@@ -240,33 +212,20 @@ impl ConnectionHandler for Handler {
 
     fn on_connection_event(
         &mut self,
-        event: ConnectionEvent<
-            Self::InboundProtocol,
-            Self::OutboundProtocol,
-            (),
-            Self::OutboundOpenInfo,
-        >,
+        event: ConnectionEvent<Self::InboundProtocol, Self::OutboundProtocol, (), Self::OutboundOpenInfo>,
     ) {
         match event {
-            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
-                protocol,
-                info: (),
-            }) => {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, info: () }) => {
                 self.arrived.push_back(protocol);
             }
-            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
-                protocol: (_, stream),
-                info,
-            }) => {
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: (_, stream), info }) => {
                 // Who asked may have given up meanwhile; the stream is then reset by its drop.
                 let _ = info.reply.send(Ok(stream));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
                 let error = match error {
                     StreamUpgradeError::NegotiationFailed => OpenError::Unsupported,
-                    StreamUpgradeError::Timeout => {
-                        OpenError::Failed("stream negotiation timed out".into())
-                    }
+                    StreamUpgradeError::Timeout => OpenError::Failed("stream negotiation timed out".into()),
                     StreamUpgradeError::Io(error) => OpenError::Failed(error.to_string()),
                     StreamUpgradeError::Apply(never) => match never {},
                 };

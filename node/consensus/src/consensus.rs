@@ -82,7 +82,9 @@ impl Consensus {
     }
 
     /// Starts a height above the committed one, with its set and the entries of its log, in order; none when the log is
-    /// new. Bodies of blocks recorded as valid must be at hand again.
+    /// new. The bodies of blocks recorded in it must be at hand again: the caller cuts a log at the first
+    /// [`LogEntry::Value`] whose body was lost, since bodies are stored before their verdict is given and no barrier was
+    /// passed after it.
     ///
     /// # Errors
     /// See [`ConsensusError`]; all of them stop the node.
@@ -130,8 +132,24 @@ impl Consensus {
             }
             self.core.reset_entries_index();
             self.shell.replaying = None;
+            self.send_own_proposal_again(log);
         }
         self.settle()
+    }
+
+    /// The core sends its votes again after a replay, but not its proposal, which may never have left.
+    fn send_own_proposal_again(&mut self, log: &[LogEntry]) {
+        let me = self.shell.guard.public();
+        let round = self.round();
+        for entry in log {
+            if let LogEntry::Proposal(p) = entry
+                && p.proposal.proposer == me
+                && Some(p.proposal.round) == round
+            {
+                self.shell.publish(Message::Proposal(*p));
+                self.shell.push(Effect::Restream { height: p.proposal.height, block: p.proposal.block });
+            }
+        }
     }
 
     /// Checks a peer's message against the set at hand, for callers without a pool of threads.

@@ -300,7 +300,8 @@ impl Shell {
         good
     }
 
-    fn publish(&mut self, message: Message) {
+    /// Has a message sent, behind a barrier, unless its signature was refused.
+    pub fn publish(&mut self, message: Message) {
         let signature = match &message {
             Message::Vote(v) => Some(v.signature),
             Message::Proposal(p) => Some(p.signature),

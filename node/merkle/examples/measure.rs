@@ -9,13 +9,13 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Instant;
 
-use octroi_merkle::{Leaf, Tree, blake3_root};
+use octroi_merkle::{Change, Leaf, Tree, blake3_root};
 use octroi_primitives::hash::{Hash, hash, keyed_node};
 
 const BLOCKS: u64 = 1_000_000;
 const KEYS: u64 = 1_000_000;
 const BATCH: u64 = 1_000;
-const BATCHES: u64 = 200;
+const BATCHES: u64 = 250;
 /// Versions kept alive while updating, as a node does to answer with proofs.
 const WINDOW: usize = 256;
 
@@ -43,7 +43,8 @@ fn main() {
     for (what, window, first, step) in [
         ("set, no version kept", 0, 0, 4),
         ("set, 256 versions kept", WINDOW, 1, 4),
-        ("insert, 256 versions kept", WINDOW, KEYS, 1),
+        ("set, 256 and one freed", WINDOW, 2, 4),
+        ("insert, 256 and one freed", WINDOW, KEYS, 1),
     ] {
         let id = |batch: u64, place: u64| first + step * (batch * BATCH + place);
         let batches: Vec<_> = (0..BATCHES).map(|batch| changes((0..BATCH).map(|place| id(batch, place)))).collect();
@@ -92,7 +93,7 @@ fn main() {
 }
 
 /// The changes of one batch, ascending.
-fn changes(ids: impl Iterator<Item = u64>) -> Vec<(Hash, Option<Hash>)> {
+fn changes(ids: impl Iterator<Item = u64>) -> Vec<Change> {
     let mut changes: Vec<_> = ids.map(|id| (key(id), Some(value(id, 1)))).collect();
     changes.sort_unstable();
     changes

@@ -23,4 +23,4 @@ pub mod tree;
 
 pub use error::MerkleError;
 pub use log::{Blake3List, ConsistencyProof, Frontier, InclusionProof, LogFrontier, LogHash, Sha256Log, blake3_root};
-pub use tree::{Leaf, Proof, Tree};
+pub use tree::{Change, Leaf, Proof, Tree};

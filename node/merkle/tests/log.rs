@@ -2,22 +2,16 @@
 
 use std::ops::Range;
 
-use octroi_merkle::log::{Blake3List, Frontier, LogHash, Sha256Log, consistency_path, inclusion_path, leaf_hashes, root};
+use octroi_merkle::log::{
+    Blake3List, Frontier, LogHash, Sha256Log, consistency_path, inclusion_path, leaf_hashes, root,
+};
 use octroi_merkle::{ConsistencyProof, InclusionProof, LogFrontier, MerkleError, blake3_root};
 use octroi_primitives::hash::{Hash, hash};
 use proptest::prelude::*;
 
 /// The eight entries on which implementations of RFC 6962 are compared.
-const ENTRIES: [&str; 8] = [
-    "",
-    "00",
-    "10",
-    "2021",
-    "3031",
-    "40414243",
-    "5051525354555657",
-    "606162636465666768696a6b6c6d6e6f",
-];
+const ENTRIES: [&str; 8] =
+    ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
 
 /// The root of the first 0, 1, … 8 of them.
 const ROOTS: [&str; 9] = [
@@ -95,7 +89,10 @@ const CONSISTENCY: [(u64, usize, &[&str]); 3] = [
 ];
 
 fn bytes(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("a vector is hexadecimal")).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("a vector is hexadecimal"))
+        .collect()
 }
 
 fn hash_of(text: &str) -> Hash {
@@ -153,7 +150,11 @@ fn rfc_subproof(m: u64, tree: Range<u64>, b: bool) -> Vec<Range<u64>> {
     }
     let k = largest_power_below(n);
     let (left, right) = (tree.start..tree.start + k, tree.start + k..tree.end);
-    if m <= k { [rfc_subproof(m, left, b), vec![right]].concat() } else { [rfc_subproof(m - k, right, false), vec![left]].concat() }
+    if m <= k {
+        [rfc_subproof(m, left, b), vec![right]].concat()
+    } else {
+        [rfc_subproof(m - k, right, false), vec![left]].concat()
+    }
 }
 
 fn largest_power_below(n: u64) -> u64 {
@@ -218,7 +219,11 @@ fn every_proof_holds_and_none_other<H: LogHash>() {
             let wrong = hash("wrong", &[]);
             assert!(check(old, &wrong, size, &roots[size]).is_err(), "{old} to {size}: another old root");
             // Of nothing, every log is a continuation: only then is the new root free.
-            assert_eq!(check(old, &roots[old], size, &wrong).is_ok(), old == 0 && size > 0, "{old} to {size}: another new root");
+            assert_eq!(
+                check(old, &roots[old], size, &wrong).is_ok(),
+                old == 0 && size > 0,
+                "{old} to {size}: another new root"
+            );
         }
         let descending = ConsistencyProof::new::<H>(&leaves[..size], size as u64 + 1);
         assert_eq!(descending, Err(MerkleError::SizesDescend { old: size as u64 + 1, new: size as u64 }));
@@ -260,6 +265,11 @@ fn tampered(path: &[Hash], flip: u8) -> Vec<Vec<Hash>> {
     forged
 }
 
+/// Why a forged path is refused: the sizes alone say how long it must be.
+fn reason(found: usize, expected: usize, size: u64) -> MerkleError {
+    if found == expected { MerkleError::RootMismatch } else { MerkleError::PathLength { found, size } }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -270,16 +280,19 @@ proptest! {
         let new_root = root::<Sha256Log>(&leaves);
         let index = part % size;
         let inclusion = InclusionProof::new::<Sha256Log>(&leaves, index).expect("inside");
+        let entry = entries[index as usize].as_bytes();
         for path in tampered(inclusion.path(), flip) {
+            let error = reason(path.len(), inclusion.path().len(), size);
             let forged = InclusionProof::from_path(path).expect("short");
-            prop_assert!(forged.verify::<Sha256Log>(entries[index as usize].as_bytes(), index, size, &new_root).is_err());
+            prop_assert_eq!(forged.verify::<Sha256Log>(entry, index, size, &new_root), Err(error));
         }
         let old = index + 1;
         let old_root = root::<Sha256Log>(&leaves[..old as usize]);
         let consistency = ConsistencyProof::new::<Sha256Log>(&leaves, old).expect("growing");
         for path in tampered(consistency.path(), flip) {
+            let error = reason(path.len(), consistency.path().len(), size);
             let forged = ConsistencyProof::from_path(path).expect("short");
-            prop_assert!(forged.verify::<Sha256Log>(old, &old_root, size, &new_root).is_err());
+            prop_assert_eq!(forged.verify::<Sha256Log>(old, &old_root, size, &new_root), Err(error));
         }
     }
 

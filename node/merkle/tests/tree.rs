@@ -45,7 +45,8 @@ fn update(tree: &Tree, changes: &Changes) -> Tree {
 }
 
 fn build(model: &Model) -> Tree {
-    let leaf = |(key, value): (&[u8; 32], &[u8; 32])| Leaf { key: Hash::from_bytes(*key), value: Hash::from_bytes(*value) };
+    let leaf =
+        |(key, value): (&[u8; 32], &[u8; 32])| Leaf { key: Hash::from_bytes(*key), value: Hash::from_bytes(*value) };
     let leaves: Vec<Leaf> = model.iter().map(leaf).collect();
     Tree::from_sorted(&leaves).expect("a BTreeMap ascends")
 }
@@ -203,7 +204,8 @@ fn bits(places: &[usize]) -> Hash {
 }
 
 fn tree_of(keys: &[Hash]) -> Tree {
-    let mut leaves: Vec<Leaf> = keys.iter().map(|key| Leaf { key: *key, value: hash("value", &[key.as_bytes()]) }).collect();
+    let mut leaves: Vec<Leaf> =
+        keys.iter().map(|key| Leaf { key: *key, value: hash("value", &[key.as_bytes()]) }).collect();
     leaves.sort();
     Tree::from_sorted(&leaves).expect("distinct keys")
 }

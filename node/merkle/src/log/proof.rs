@@ -50,7 +50,13 @@ impl InclusionProof {
     ///
     /// # Errors
     /// [`MerkleError::IndexOutside`], [`MerkleError::PathLength`] and [`MerkleError::RootMismatch`].
-    pub fn verify<H: LogHash>(&self, entry: &[u8], index: u64, size: u64, expected_root: &Hash) -> Result<(), MerkleError> {
+    pub fn verify<H: LogHash>(
+        &self,
+        entry: &[u8],
+        index: u64,
+        size: u64,
+        expected_root: &Hash,
+    ) -> Result<(), MerkleError> {
         if index >= size {
             return Err(MerkleError::IndexOutside { index, size });
         }

@@ -125,7 +125,9 @@ impl Proof {
             found => return Err(MerkleError::UnknownEnding { found }),
         };
         match end {
-            Some(end) if siblings.len() == count && hashes.next().is_none() && remainder.is_empty() => Ok(Self { siblings, end }),
+            Some(end) if siblings.len() == count && hashes.next().is_none() && remainder.is_empty() => {
+                Ok(Self { siblings, end })
+            }
             _ => Err(length(HEAD + 32 * count + after)),
         }
     }

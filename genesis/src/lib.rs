@@ -1,1 +1,45 @@
-//! octroi-genesis
+//! The genesis file that a person writes ⇄ [`octroi_ledger::Genesis`], its hash, and the ceremony around it.
+//!
+//! Promises: one file has one hash, whatever its spacing and comments; every error names the place and what to do. The ceremony never moves a secret:
+//! each organisation sends a join request with public keys and proofs of possession. Must not know: files and terminals; it takes and gives text.
+
+mod ceremony;
+mod file;
+mod words;
+
+pub use ceremony::{JoinRequest, JoinedOffice, JoinedValidator, collect, missing_keys};
+pub use file::{KeyEntry, parse, render as seal};
+pub use words::words;
+
+/// Why a genesis file is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// Not TOML, or an unknown field.
+    #[error("genesis file: {0}")]
+    Toml(String),
+    /// A value that its field cannot hold.
+    #[error("genesis file, {at}: {reason}")]
+    Value {
+        /// Where, such as `organisations.bank.name`.
+        at: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A rule of the rulebook is broken.
+    #[error("genesis, {0}")]
+    Invalid(#[from] octroi_ledger::GenesisInvalid),
+    /// A join request that does not fit.
+    #[error("join request of {organisation}: {reason}")]
+    Join {
+        /// Code of the organisation.
+        organisation: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl GenesisError {
+    pub(crate) fn at(at: impl Into<String>, reason: impl core::fmt::Display) -> Self {
+        Self::Value { at: at.into(), reason: reason.to_string() }
+    }
+}

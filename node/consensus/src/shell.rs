@@ -341,6 +341,7 @@ fn certificate_digest(bytes: &[u8]) -> Hash {
     hash("checked-certificate", &[bytes])
 }
 
+#[allow(clippy::result_large_err, reason = "the core's own type")]
 fn outcome(known: bool, verify: impl FnOnce() -> Result<(), ChainError>) -> Result<(), CertificateError<Context>> {
     if known {
         return Ok(());

@@ -1,6 +1,15 @@
 //! Agreement, no double signing and progress under every fault the network can make.
 
-use crate::network::{Faults, Network, secret};
+use crate::network::{Faults, NETWORK, Network, block, secret, set_of_size};
+use octroi_chain::{Proposal, Vote, VoteKind};
+use octroi_consensus::{Consensus, Effect, Guard, Message, SignState, Timeouts};
+use octroi_primitives::{Height, Round};
+
+/// `count` seeds from `first`; a soak multiplies them by OCTROI_SEEDS.
+fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
+    let times = std::env::var("OCTROI_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(1u64);
+    first..first + count * times
+}
 
 #[test]
 fn validators_agree_at_once_when_nothing_fails() {
@@ -31,7 +40,7 @@ fn the_same_seed_gives_the_same_history() {
 #[test]
 fn agreement_survives_loss_delay_and_crashes() {
     let (mut crashes, mut synced, mut late) = (0, 0, 0);
-    for seed in 0..40 {
+    for seed in seeds(0, 40) {
         println!("seed {seed}");
         let faults = Faults {
             loss: [0, 50, 150, 250][seed as usize % 4],
@@ -51,7 +60,7 @@ fn agreement_survives_loss_delay_and_crashes() {
 
 #[test]
 fn agreement_survives_an_equivocator_among_crashing_validators() {
-    for seed in 100..110 {
+    for seed in seeds(10_000, 10) {
         println!("seed {seed}");
         let faults = Faults { loss: 50, delay: 60, crash: 5, equivocator: Some(1), ..Faults::default() };
         let report = Network::new(4, seed, faults).run(5, 3_000_000);
@@ -96,7 +105,7 @@ fn a_dead_validator_costs_one_timeout_in_n_heights() {
 #[test]
 fn a_lost_log_costs_silence_and_never_a_second_signature() {
     let mut refused = 0;
-    for seed in 200..215 {
+    for seed in seeds(20_000, 15) {
         println!("seed {seed}");
         let faults = Faults { delay: 40, crash: 30, forgetful: Some(1), ..Faults::default() };
         refused += Network::new(4, seed, faults).run(6, 3_000_000).refused;
@@ -112,4 +121,70 @@ fn the_monitor_sees_a_validator_that_loses_log_and_sign_state() {
         let faults = Faults { delay: 40, crash: 60, reborn: Some(1), ..Faults::default() };
         Network::new(4, seed, faults).run(6, 3_000_000);
     }
+}
+
+#[test]
+fn an_observer_follows_and_says_nothing() {
+    let faults = Faults { delay: 10, loss: 30, observer: Some(2), ..Faults::default() };
+    let report = Network::new(5, 9, faults).run(10, 120_000);
+    assert!(report.evidence.is_empty());
+}
+
+#[test]
+fn seven_validators_agree_under_loss_and_crashes() {
+    for seed in seeds(30_000, 4) {
+        println!("seed {seed}");
+        let faults = Faults { loss: 100, delay: 50, crash: 10, ..Faults::default() };
+        Network::new(7, seed, faults).run(5, 3_000_000);
+    }
+}
+
+#[test]
+fn an_idle_validator_is_called_by_a_turn_or_by_a_third_and_by_nobody_else() {
+    let set = set_of_size(4);
+    let next = Height(1);
+    let due = set.due(next).consensus_key;
+    let others: Vec<usize> = (0..4).filter(|i| secret(*i).public() != due).collect();
+    let turn = (0..4).find(|i| secret(*i).public() == due).expect("a member");
+    let idle = || {
+        let guard = Guard::new(secret(others[2]), SignState::new(NETWORK, secret(others[2]).public()));
+        Consensus::new(guard.expect("its own state"), Timeouts::default(), Height(0), set.clone())
+    };
+    let hear = |consensus: &mut Consensus, message: Message| {
+        let checked = consensus.check(message).expect("it is signed");
+        assert_eq!(consensus.receive(checked), Ok(vec![]), "an idle validator does nothing yet");
+    };
+    let id = block(None, &set, Round(0), b"valid").id();
+    let vote = |i: usize, round| {
+        let validator = secret(i).public();
+        let vote = Vote { kind: VoteKind::Prevote, height: next, round: Round(round), block: Some(id), validator };
+        Message::Vote(vote.sign(&NETWORK, &secret(i)))
+    };
+    let proposal = |i: usize| {
+        let proposer = secret(i).public();
+        let proposal = Proposal { height: next, round: Round(0), block: id, lock: None, proposer };
+        Message::Proposal(proposal.sign(&NETWORK, &secret(i)))
+    };
+
+    let mut one = idle();
+    for round in 0..5 {
+        hear(&mut one, vote(others[0], round));
+    }
+    hear(&mut one, proposal(others[0]));
+    assert!(!one.ahead().calls(next, &set), "one faulty validator drives an empty block");
+    hear(&mut one, vote(others[1], 0));
+    assert!(one.ahead().calls(next, &set), "two of four are more than a third");
+
+    let mut two = idle();
+    hear(&mut two, proposal(turn));
+    assert!(two.ahead().calls(next, &set));
+    // What was heard is not lost: the proposal is asked for its body as soon as the height starts.
+    let effects = two.start_height(next, set.clone(), &[]).expect("it starts");
+    assert!(effects.iter().any(|e| matches!(e, Effect::BodyWanted { block, .. } if *block == id)), "{effects:?}");
+}
+
+#[test]
+fn consensus_may_move_between_threads() {
+    fn moves<T: Send>() {}
+    moves::<Consensus>();
 }

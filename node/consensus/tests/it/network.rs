@@ -90,6 +90,8 @@ pub struct Faults {
     pub forger: Option<usize>,
     /// Proposes blocks whose body is invalid.
     pub invalid: Option<usize>,
+    /// Is no validator: it listens and follows.
+    pub observer: Option<usize>,
     /// Loses its whole log at every crash, but not its sign state.
     pub forgetful: Option<usize>,
     /// Loses log and sign state at every crash, as no validator may.
@@ -221,6 +223,8 @@ pub struct Network {
 impl Network {
     pub fn new(n: usize, seed: u64, faults: Faults) -> Self {
         let keys: Vec<_> = (0..n).map(|i| secret(i).public()).collect();
+        let members = keys.iter().enumerate().filter(|(i, _)| faults.observer != Some(*i)).map(|(_, key)| *key);
+        let set = set_of(&members.collect::<Vec<_>>());
         let mut network = Network {
             now: 0,
             number: 0,
@@ -229,7 +233,7 @@ impl Network {
             events: BTreeMap::new(),
             nodes: (0..n).map(|_| None).collect(),
             disks: keys.iter().map(|k| Disk::new(*k)).collect(),
-            set: set_of(&keys),
+            set,
             keys,
             decided: BTreeMap::new(),
             signed: BTreeMap::new(),
@@ -476,6 +480,7 @@ impl Network {
     }
 
     fn publish(&mut self, i: usize, message: Message) {
+        assert_ne!(self.faults.observer, Some(i), "an observer speaks");
         self.monitor(i, &message);
         if self.faults.equivocator == Some(i)
             && let Message::Vote(v) = &message

@@ -213,7 +213,8 @@ fn run(
     let receipts_root = blake3_root(&leaves);
     let changes = overlay.into_changes();
     let rows = changes.rows();
-    let updates: Vec<(Hash, Option<Hash>)> = rows.iter().map(RecordRow::leaf).collect();
+    let mut updates: Vec<(Hash, Option<Hash>)> = rows.iter().map(RecordRow::leaf).collect();
+    updates.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let tree = state.tree().update(&updates);
     Ok(Executed { receipts, system, changes, rows, tree, seen, dropped_before, validators, receipts_root })
 }

@@ -15,6 +15,8 @@ pub mod contribution;
 pub mod dev;
 pub mod due;
 pub mod execute;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod genesis;
 pub mod grant;
 pub mod history;

@@ -11,6 +11,9 @@ pub use ceremony::{JoinRequest, JoinedOffice, JoinedValidator, collect, missing_
 pub use file::{KeyEntry, parse, render as seal};
 pub use words::words;
 
+/// The draft of the development network (rulebook §15): four validators, every organisation invented, no keys yet.
+pub const DEVNET: &str = include_str!("../networks/devnet.toml");
+
 /// Why a genesis file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {

@@ -281,7 +281,7 @@ impl core::fmt::Display for Kind {
     }
 }
 
-use crate::{call, contribution, dev, registry};
+use crate::{call, contribution, dev, grant, registry};
 
 // Tags stand under the root and in signed bytes: never reused, never renumbered. One line a kind.
 kinds! {
@@ -289,6 +289,7 @@ kinds! {
         0x0101 RegisterOrganisation register_organisation in registry::register_organisation;
         0x0301 PromiseContribution promise_contribution in contribution::promise_contribution;
         0x0601 OpenCall open_call in call::open_call;
+        0x080e DeclarePastGrant declare_past_grant in grant::declare_past_grant;
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
     }
     duties {

@@ -107,6 +107,25 @@ impl Context<'_> {
         self.role(state, role, &[scope])
     }
 
+    /// The signer is active, and enough of the signing keys are in offices that may use one of the roles, which the signer holds by what it is (a
+    /// seat, a registration) and not by a grant.
+    ///
+    /// # Errors
+    /// `suspended`, then `role`.
+    pub fn by_office(&self, state: &impl Records, roles: &[Role]) -> Result<(), SignerRefusal> {
+        self.active(state)?;
+        let record = state.organisation(&self.organisation).ok_or(SignerRefusal::Suspended(self.organisation))?;
+        let may = |key: &&PublicKey| roles.iter().any(|role| record.key_may_use(key, *role, self.place.height));
+        let (needed, usable) = (record.threshold(self.kind.family()), self.keys.iter().filter(may).count());
+        if usable < usize::from(needed) {
+            let named = roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+            return Err(SignerRefusal::Role(format!(
+                "{usable} of the signing keys may use the role {named}, {needed} must"
+            )));
+        }
+        Ok(())
+    }
+
     /// The signer is active.
     ///
     /// # Errors

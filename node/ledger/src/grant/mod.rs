@@ -5,10 +5,12 @@
 //! Promises: the parts of a tranche sum to it, the tranches to the award (I5); what the parts say is what the accounts hold (I4);
 //! nothing but an advance is paid without accepted evidence (I11). See [`invariants`].
 
+pub mod declare_past_grant;
 #[allow(clippy::module_inception)]
 pub mod grant;
 pub mod invariants;
 pub mod offer;
+pub mod past_grant;
 pub mod payout;
 
 pub use offer::{GrantOffer, offer, refuse};

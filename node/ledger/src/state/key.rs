@@ -53,6 +53,16 @@ impl Key for PublicKey {
     }
 }
 
+/// A currency: its three letters.
+impl Key for Currency {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Self::new(core::str::from_utf8(take(bytes, 3)?).ok()?).ok()
+    }
+}
+
 /// Text keys end with a zero byte, which no code holds.
 macro_rules! terminated {
     ($($name:ty),+) => {$(

@@ -145,6 +145,9 @@ tables! {
     17 promises: crate::contribution::promise::Promise;
     18 calls: crate::call::call::Call;
     19 pending_seats: crate::registry::validator_seat::PendingSeat;
+    20 past_grants: crate::grant::past_grant::PastGrant;
+    21 past_grant_files: crate::grant::past_grant::PastGrantFile;
+    22 past_grant_totals: crate::grant::past_grant::PastGrantTotal;
     40 applications: crate::application::application::Application;
     41 call_applications: crate::application::application::CallApplication;
     42 call_parties: crate::application::application::CallParty;

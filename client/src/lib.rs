@@ -1,1 +1,7 @@
-//! octroi-client
+//! Talks to octroi nodes: keys, building and signing transactions, handing them in, reading what became of them.
+//!
+//! Promises: a secret key is decrypted only in memory and wiped; the same signed bytes are sent again after a broken connection, never a new
+//! transaction, so nothing is done twice; an error carries the node's reason and its values as data. Must not know: how answers are printed,
+//! how nodes store or order anything. It spawns no task: the caller's runtime drives every future.
+
+pub mod keystore;

@@ -196,6 +196,9 @@ impl File {
             funds: all(&self.funds, |entry| entry.read(&id))?,
             roles: all(&self.roles, |entry| entry.read(&id))?,
             validators: all(&self.validators, ValidatorEntry::read)?,
+            bank_accounts: Vec::new(),
+            schedules: Vec::new(),
+            policies: Vec::new(),
         })
     }
 }

@@ -281,13 +281,18 @@ impl core::fmt::Display for Kind {
     }
 }
 
-use crate::{call, contribution, dev, grant, registry};
+use crate::{bank, call, contribution, dev, grant, levy, redistribution, registry};
 
 // Tags stand under the root and in signed bytes: never reused, never renumbered. One line a kind.
 kinds! {
     actions {
         0x0101 RegisterOrganisation register_organisation in registry::register_organisation;
+        0x0201 AttestStatement attest_statement in bank::attest_statement;
+        0x0202 MatchEntry match_entry in bank::match_entry;
         0x0301 PromiseContribution promise_contribution in contribution::promise_contribution;
+        0x0402 DeclareLevy declare_levy in levy::declare_levy;
+        0x0404 AssessLevy assess_levy in levy::assess_levy;
+        0x0501 ClosePeriod close_period in redistribution::close_period;
         0x0601 OpenCall open_call in call::open_call;
         0x080e DeclarePastGrant declare_past_grant in grant::declare_past_grant;
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;

@@ -233,6 +233,15 @@ pub fn genesis() -> Genesis {
                 college: CollegeCode::new(college).unwrap(),
             })
             .collect(),
+        bank_accounts: vec![GenesisBankAccount {
+            account: account(),
+            fund: fund(),
+            attestors: vec![code("bank"), code("foundation")],
+            needed: 2,
+            opening: 0,
+        }],
+        schedules: vec![],
+        policies: vec![],
     }
 }
 

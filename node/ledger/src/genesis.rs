@@ -1,5 +1,9 @@
 //! The first state, as a consortium agreed on it (rulebook §2, genesis). It obeys every rule of the book and is refused otherwise.
 
+mod money;
+
+pub use money::{GenesisBankAccount, GenesisPolicy, GenesisSchedule};
+
 use crate::{
     network::{NetworkKind, NetworkRecord},
     parameters::{Parameter, ParameterValue},
@@ -45,6 +49,12 @@ message! {
         pub roles: Vec<GenesisRole>,
         /// The first validators.
         pub validators: Vec<GenesisValidator>,
+        /// Bank accounts of the funds.
+        pub bank_accounts: Vec<GenesisBankAccount>,
+        /// Levy schedules.
+        pub schedules: Vec<GenesisSchedule>,
+        /// Policies, by which funds are split.
+        pub policies: Vec<GenesisPolicy>,
     }
 
     /// A parameter.
@@ -176,6 +186,7 @@ impl Genesis {
         self.funds(&mut state)?;
         self.colleges(&mut state)?;
         self.roles(&mut state)?;
+        self.money(&mut state)?;
         self.validators(&mut state)?;
         Ok(State::load(self.network(), self.head(), state.changes().rows(), [])?)
     }

@@ -1,6 +1,9 @@
 //! The accounts of the rulebook (§3) and their canonical names.
 
-use crate::{state::Key, wire::WireError};
+use crate::{
+    state::Key,
+    wire::{Wire, WireError},
+};
 use core::fmt;
 use octroi_primitives::*;
 use std::str::FromStr;
@@ -57,14 +60,14 @@ macro_rules! accounts {
     (@read $parts:ident $variant:ident { $($field:ident: $type:ty),+ } [$($part:tt)+]) => {
         (|| -> Option<Account> {
             let mut rest = $parts.iter().copied();
-            $(let mut $field: Option<$type> = None;)+
+            $(let $field: $type;)+
             $(accounts!(@match rest $part);)+
             if rest.next().is_some() { return None; }
-            Some(Account::$variant { $($field: $field?),+ })
+            Some(Account::$variant { $($field),+ })
         })()
     };
     (@match $rest:ident $word:literal) => { if $rest.next()? != $word { return None; } };
-    (@match $rest:ident $field:ident) => { $field = Some($rest.next()?.parse().ok()?); };
+    (@match $rest:ident $field:ident) => { $field = $rest.next()?.parse().ok()?; };
 }
 
 accounts! {
@@ -137,6 +140,19 @@ impl Account {
         } else {
             Err((before * side, (before - after) * side))
         }
+    }
+}
+
+/// On the wire an account is its name.
+impl Wire for Account {
+    type Proto = String;
+
+    fn to_proto(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_proto(proto: String) -> Result<Self, WireError> {
+        proto.parse()
     }
 }
 

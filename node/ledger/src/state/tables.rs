@@ -155,4 +155,14 @@ tables! {
     44 grants: crate::grant::grant::Grant;
     45 payouts: crate::grant::payout::Payout;
     46 transit_totals: crate::grant::payout::TransitTotal;
+    30 bank_accounts: crate::bank::account::BankAccount;
+    31 suspended_credits: crate::bank::entry::SuspendedCredit;
+    32 bank_entries: crate::bank::entry::BankEntry;
+    33 levy_schedules: crate::levy::schedule::LevySchedule;
+    34 levy_accounts: crate::levy::account::LevyAccount;
+    35 levy_declarations: crate::levy::account::LevyDeclaration;
+    36 levy_assessments: crate::levy::account::LevyAssessment;
+    37 policies: crate::redistribution::policy::Policy;
+    38 envelope_periods: crate::redistribution::envelope::EnvelopePeriod;
+    39 envelope_commitments: crate::redistribution::envelope::EnvelopeCommitment;
 }

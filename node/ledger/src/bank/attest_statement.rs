@@ -1,0 +1,430 @@
+//! `attest_statement`: a bank attestor says what a bank statement of an account holds.
+//!
+//! - Allowed: an active organisation with the role bank attestor over the account.
+//! - Effect: the body is kept; the m-th equal body makes the statement final and posts it in the order of its entries: a credit goes to suspense, a
+//!   debit pays exactly the payout that it names or is unexplained; then credits are matched by their references, as `match_entry` would. An
+//!   attestor may replace its own body until then; differing bodies are the finding `STATEMENT_CONFLICT`, and nothing is posted.
+//! - Attested facts are never refused for what they say: an overdraft or an unknown debit is a finding.
+//! - Source: rulebook §3, §4 and §17, 0201.
+
+use super::{
+    account::{AttestedBody, BankAccount},
+    entry::{BankEntry, EntryOrigin, enter, opening_entry},
+    matching::{MatchedPart, automatic},
+};
+use crate::{
+    accounts::{Account, Movement, PostingError, Postings},
+    action::{Action, BASE_COST, Effect, Place},
+    grant::{
+        grant::Grant,
+        payout::{self, Payout},
+    },
+    history::RecordRef,
+    refusal::{refusals, signer_refusals},
+    registry::{
+        fund::Fund,
+        organisation::Organisation,
+        role::{Role, Scope},
+    },
+    signer::{Context, holds},
+    state::Overlay,
+    wire::{Canonical, message, words},
+};
+use octroi_primitives::*;
+use std::collections::BTreeSet;
+
+/// Entries of a statement, at most; a longer one is sent as consecutive sequences.
+const MAX_ENTRIES: usize = 400;
+
+words! {
+    /// What an attested statement shows that somebody should look at.
+    pub enum BankFinding {
+        /// Attestors say different things of the same statement.
+        StatementConflict = "STATEMENT_CONFLICT",
+        /// A debit that is no payout under way.
+        UnexplainedDebit = "UNEXPLAINED_DEBIT",
+        /// The account closes below zero.
+        Overdraft = "OVERDRAFT",
+    }
+}
+
+message! {
+    /// A line of a statement.
+    pub struct StatementEntry = StatementEntry {
+        /// Key within the account, unique for ever.
+        pub key: EntryKey,
+        /// Minor units; positive is a credit; never 0.
+        pub amount: i64,
+        /// Memo.
+        pub booking_date: LegalDate [required],
+        /// Memo, save for due dates of levies.
+        pub value_date: LegalDate [required],
+        /// Salted commitment to the bank's own texts.
+        pub reference_commitment: Commitment,
+        /// A reference of this ledger that the attestor found.
+        pub reference: Option<Reference>,
+    }
+
+    /// The payload.
+    pub struct AttestStatement = AttestStatement {
+        /// The account.
+        pub account: BankAccountId,
+        /// The bank's id of the statement.
+        pub statement_id: Text<35>,
+        /// From 1, without gaps.
+        pub sequence: u64,
+        /// First day.
+        pub from: LegalDate [required],
+        /// Last day.
+        pub to: LegalDate [required],
+        /// Minor units; may be negative.
+        pub opening: i64,
+        /// Minor units; may be negative.
+        pub closing: i64,
+        /// In the order of the bank.
+        pub entries: Vec<StatementEntry>,
+        /// Hash of the bank's file.
+        pub file_hash: FileHash,
+    }
+
+    /// A debit that pays a tranche.
+    pub struct PaidDebit = PaidDebit {
+        /// The entry.
+        pub entry: EntryKey,
+        /// The payout that it equals.
+        pub payout: PayoutId,
+        /// The grant that is paid.
+        pub grant: GrantId,
+    }
+
+    /// What a final statement does.
+    pub struct StatementBooked = StatementBooked {
+        /// Entry made of the balance that stood on the account before its first statement.
+        pub opening_entry: Option<EntryKey>,
+        /// Debits that are exactly a payout under way.
+        pub paid: Vec<PaidDebit>,
+        /// Debits that no payout explains.
+        pub unexplained: Vec<EntryKey>,
+        /// Credits that their reference matched.
+        pub matches: Vec<MatchedPart>,
+        /// In the order of entries, then of matches.
+        pub postings: Postings,
+    }
+
+    /// The event.
+    pub struct StatementAttested = StatementAttested {
+        /// Who attests.
+        pub attestor: OrganisationId,
+        /// Fund of the account.
+        pub fund: FundCode,
+        /// The statement.
+        pub statement: AttestStatement [required],
+        /// Hash of its canonical bytes.
+        pub body: Hash,
+        /// Attestors that sent this body, this one included.
+        pub agreed: u32,
+        /// Attestors that must.
+        pub needed: u32,
+        /// What somebody should look at.
+        pub findings: Vec<BankFinding>,
+        /// What it does, once enough attestors agree.
+        pub booked: Option<StatementBooked>,
+    }
+}
+
+refusals! {
+    LimitEntries(usize): Limit 1 "{0} entries; 400 are allowed in one sequence", "the statement has too many entries";
+    AmountEntry(EntryKey, i64): Amount 1 "entry {0} of {1} minor units; an entry has 1 ..= 10^15 either way", "an entry is 0 or above the bound";
+    DateOrder(LegalDate, LegalDate): Date 1 "ends on {1}, before it begins on {0}", "the statement ends before it begins";
+    PersonalDataId(): PersonalData 1 "the statement id looks like personal data, such as an account number", "the statement id holds what looks like personal data";
+    signer;
+    UnknownAccount(BankAccountId): Unknown 1 "bank account {0} does not exist", "the bank account does not exist";
+    StateFinal(u64): State 1 "sequence {0} is final already", "the sequence is final";
+    DateFuture(LegalDate, LegalDate): Date 2 "ends on {0}, after today, {1}", "the statement ends in the future";
+    GapSequence(u64, u64): StatementGap 1 "sequence {0} where {1} is next", "a sequence is left out";
+    GapBalance(i64, i64): StatementGap 2 "opens at {0} where {1} was left", "it does not open where the last one closed";
+    GapDates(LegalDate, LegalDate): StatementGap 3 "from {0}, after the statement to {1}, leaves days out or goes back", "its days do not follow those of the last one";
+    AmountSum(i128, i64): Amount 2 "opening and entries give {0}, the closing balance is {1}", "opening balance and entries do not give the closing balance";
+    EntryUsed(EntryKey): EntryUsed 1 "entry {0} is on the ledger already, or stands there twice", "an entry's key was used before";
+    DuplicateBody(Hash): Duplicate 1 "body {0} was attested by this attestor already", "the attestor has sent this body already";
+    Insufficient(PostingError): Insufficient 1 "{0}", "an account does not hold what the statement moves";
+    Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
+}
+signer_refusals!(Refused);
+
+impl From<PostingError> for Refused {
+    fn from(error: PostingError) -> Self {
+        match error {
+            PostingError::Insufficient { .. } => Self::Insufficient(error),
+            PostingError::Overflow(_) => Self::Overflow(error),
+        }
+    }
+}
+
+impl Action for AttestStatement {
+    type Event = StatementAttested;
+    type Refused = Refused;
+
+    fn validate(&self) -> Result<(), Refused> {
+        if self.entries.len() > MAX_ENTRIES {
+            return Err(Refused::LimitEntries(self.entries.len()));
+        }
+        for StatementEntry { key, amount, .. } in &self.entries {
+            if !(1..=Amount::MAX_MINOR).contains(&amount.unsigned_abs()) {
+                return Err(Refused::AmountEntry(*key, *amount));
+            }
+        }
+        if self.to < self.from {
+            return Err(Refused::DateOrder(self.from, self.to));
+        }
+        if personal_data::scan(&self.statement_id).is_some() {
+            return Err(Refused::PersonalDataId());
+        }
+        Ok(())
+    }
+
+    fn cost(&self) -> u64 {
+        BASE_COST + 4 * self.entries.len() as u64
+    }
+
+    fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<StatementAttested, Refused> {
+        cx.authorise(state, Role::BankAttestor, Scope::Account(self.account))?;
+        let account = state.get::<BankAccount>(&self.account).ok_or(Refused::UnknownAccount(self.account))?;
+        self.follows(account, cx.place.date())?;
+        self.adds_up()?;
+        self.is_new(account, state)?;
+        let body = hash("statement", &[&self.to_bytes()]);
+        if account.pending.contains(&AttestedBody { attestor: cx.organisation, body }) {
+            return Err(Refused::DuplicateBody(body));
+        }
+
+        let pending = with_body(account, cx.organisation, body);
+        let agreed = agreeing(&pending, &body, &self.account, state);
+        let mut findings = Vec::new();
+        if pending.iter().any(|other| other.body != body) {
+            findings.push(BankFinding::StatementConflict);
+        }
+        let booked = if agreed < account.attestors_needed {
+            None
+        } else {
+            let booked = self.book(account, &cx.place, state)?;
+            if !booked.unexplained.is_empty() {
+                findings.push(BankFinding::UnexplainedDebit);
+            }
+            if self.closing < 0 {
+                findings.push(BankFinding::Overdraft);
+            }
+            Some(booked)
+        };
+        Ok(StatementAttested {
+            attestor: cx.organisation,
+            fund: account.fund,
+            statement: self.clone(),
+            body,
+            agreed,
+            needed: account.attestors_needed,
+            findings,
+            booked,
+        })
+    }
+}
+
+/// The bodies of the next sequence with this one, which replaces the attestor's own earlier one.
+fn with_body(account: &BankAccount, attestor: OrganisationId, body: Hash) -> Vec<AttestedBody> {
+    let mut pending = account.pending.clone();
+    pending.retain(|other| other.attestor != attestor);
+    pending.push(AttestedBody { attestor, body });
+    pending
+}
+
+/// How many attestors sent this body; those that have lost the role no longer count.
+fn agreeing(pending: &[AttestedBody], body: &Hash, account: &BankAccountId, state: &Overlay<'_>) -> u32 {
+    let counts = |sent: &&AttestedBody| {
+        sent.body == *body && holds(state, &sent.attestor, Role::BankAttestor, Scope::Account(*account))
+    };
+    pending.iter().filter(counts).count() as u32
+}
+
+impl AttestStatement {
+    /// It is the next statement of the account, without gap.
+    fn follows(&self, account: &BankAccount, today: LegalDate) -> Result<(), Refused> {
+        if self.sequence <= account.sequence {
+            return Err(Refused::StateFinal(self.sequence));
+        }
+        if self.to > today {
+            return Err(Refused::DateFuture(self.to, today));
+        }
+        if self.sequence != account.sequence + 1 {
+            return Err(Refused::GapSequence(self.sequence, account.sequence + 1));
+        }
+        if self.opening != account.balance {
+            return Err(Refused::GapBalance(self.opening, account.balance));
+        }
+        // The parts of one long statement are of the same days, so days may overlap, never go back.
+        if let (Some(from), Some(to)) = (account.from, account.to)
+            && (self.from < from || self.to < to || self.from.days_since(to) > 1)
+        {
+            return Err(Refused::GapDates(self.from, to));
+        }
+        Ok(())
+    }
+
+    fn adds_up(&self) -> Result<(), Refused> {
+        let entries: i128 = self.entries.iter().map(|entry| i128::from(entry.amount)).sum();
+        let sum = i128::from(self.opening) + entries;
+        if sum == i128::from(self.closing) { Ok(()) } else { Err(Refused::AmountSum(sum, self.closing)) }
+    }
+
+    fn is_new(&self, account: &BankAccount, state: &Overlay<'_>) -> Result<(), Refused> {
+        let mut seen: BTreeSet<EntryKey> = opening_entry(&self.account, account).into_iter().collect();
+        for StatementEntry { key, .. } in &self.entries {
+            if !seen.insert(*key) || state.has::<BankEntry>(&(self.account, *key)) {
+                return Err(Refused::EntryUsed(*key));
+            }
+        }
+        Ok(())
+    }
+
+    /// What it does when it is final, decided entry by entry on a scratch state: each sees what those before it did.
+    fn book(&self, account: &BankAccount, place: &Place, state: &Overlay<'_>) -> Result<StatementBooked, Refused> {
+        let mut scratch = state.scratch();
+        let mut booked = StatementBooked {
+            opening_entry: opening_entry(&self.account, account),
+            paid: Vec::new(),
+            unexplained: Vec::new(),
+            matches: Vec::new(),
+            postings: Postings::default(),
+        };
+        let mut movement = Movement::in_fund(account.fund);
+        let bank = Account::Bank { account: self.account };
+        let suspense = Account::Suspense { account: self.account };
+        if booked.opening_entry.is_some() {
+            movement.transfer(bank.clone(), suspense.clone(), account.opening);
+        }
+        for entry in &self.entries {
+            let amount = entry.amount.unsigned_abs();
+            if entry.amount > 0 {
+                movement.transfer(bank.clone(), suspense.clone(), amount);
+            } else if let Some(paid) = self.paid_by(entry, &scratch) {
+                movement.transfer(Payout::account(&paid.payout), bank.clone(), amount);
+                payout::paid(&mut scratch, &paid.payout, &paid.entry);
+                booked.paid.push(paid);
+            } else {
+                movement.transfer(Account::Unexplained { account: self.account }, bank.clone(), amount);
+                booked.unexplained.push(entry.key);
+            }
+        }
+        self.enter(account, &booked, place.date(), &mut scratch);
+        for entry in &self.entries {
+            for part in self.matched(entry, account.fund, &scratch) {
+                part.post(self.account, account.fund, &mut movement);
+                part.apply(self.account, place, &mut scratch);
+                booked.matches.push(part);
+            }
+        }
+        booked.postings = movement.check(state)?;
+        Ok(booked)
+    }
+
+    /// The payout under way that a debit names and equals.
+    fn paid_by(&self, entry: &StatementEntry, state: &Overlay<'_>) -> Option<PaidDebit> {
+        let (id, payout) = payout::find(state, entry.reference.as_ref()?)?;
+        payout.is_paid_by(&self.account, entry.amount.unsigned_abs()).then_some(PaidDebit {
+            entry: entry.key,
+            payout: id,
+            grant: payout.grant,
+        })
+    }
+
+    /// What a credit's reference matches: up to what is open, the surplus stays in suspense.
+    fn matched(&self, entry: &StatementEntry, fund: FundCode, state: &Overlay<'_>) -> Vec<MatchedPart> {
+        let record = state.get::<BankEntry>(&(self.account, entry.key)).filter(|record| record.is_credit());
+        let target = entry.reference.and_then(|reference| automatic(fund, &reference, state));
+        let (Some(record), Some(target)) = (record, target) else { return Vec::new() };
+        let amount = target.open(state).unwrap_or(0).min(record.rest);
+        if amount == 0 { Vec::new() } else { target.take(entry.key, record, amount, state) }
+    }
+
+    /// Writes the entries: the opening balance first, then those of the statement.
+    fn enter(&self, account: &BankAccount, booked: &StatementBooked, today: LegalDate, state: &mut Overlay<'_>) {
+        if let Some(key) = booked.opening_entry {
+            let opening = BankEntry {
+                origin: EntryOrigin::Opening,
+                sequence: self.sequence,
+                amount: account.balance,
+                booking_date: self.from,
+                value_date: self.from,
+                reference_commitment: None,
+                reference: None,
+                attested_on: today,
+                rest: account.opening,
+                payout: None,
+            };
+            enter(self.account, key, opening, state);
+        }
+        for entry in &self.entries {
+            let StatementEntry { key, amount, booking_date, value_date, reference_commitment, reference } =
+                entry.clone();
+            let paid = booked.paid.iter().find(|paid| paid.entry == key);
+            let record = BankEntry {
+                origin: EntryOrigin::Statement,
+                sequence: self.sequence,
+                amount,
+                booking_date,
+                value_date,
+                reference_commitment: Some(reference_commitment),
+                reference,
+                attested_on: today,
+                rest: u64::try_from(amount).unwrap_or(0),
+                payout: paid.map(|paid| paid.payout),
+            };
+            enter(self.account, key, record, state);
+        }
+    }
+}
+
+impl Effect for StatementAttested {
+    fn apply(&self, place: &Place, state: &mut Overlay<'_>) {
+        let Self { attestor, fund: _, statement, body, agreed: _, needed: _, findings: _, booked } = self;
+        let id = statement.account;
+        let mut account = state.get::<BankAccount>(&id).expect("decide: the account exists").clone();
+        let Some(booked) = booked else {
+            account.pending = with_body(&account, *attestor, *body);
+            state.put::<BankAccount>(id, account);
+            return;
+        };
+        statement.enter(&account, booked, place.date(), state);
+        for PaidDebit { entry, payout, grant: _ } in &booked.paid {
+            payout::paid(state, payout, entry);
+        }
+        for part in &booked.matches {
+            part.apply(id, place, state);
+        }
+        account.sequence = statement.sequence;
+        account.from = Some(statement.from);
+        account.to = Some(statement.to);
+        account.balance = statement.closing;
+        account.pending = Vec::new();
+        state.put::<BankAccount>(id, account);
+    }
+
+    /// The account, its fund, the attestor; for a final statement also all that it pays, so more than 8.
+    fn subjects(&self) -> Vec<RecordRef> {
+        let mut subjects = BTreeSet::from([
+            RecordRef::of::<BankAccount>(&self.statement.account),
+            RecordRef::of::<Fund>(&self.fund),
+            RecordRef::of::<Organisation>(&self.attestor),
+        ]);
+        if let Some(booked) = &self.booked {
+            for PaidDebit { entry: _, payout, grant } in &booked.paid {
+                subjects.extend([RecordRef::of::<Payout>(payout), RecordRef::of::<Grant>(grant)]);
+            }
+            subjects.extend(booked.matches.iter().flat_map(MatchedPart::subjects));
+        }
+        subjects.into_iter().collect()
+    }
+
+    fn postings(&self) -> Option<&Postings> {
+        self.booked.as_ref().map(|booked| &booked.postings)
+    }
+}

@@ -1,0 +1,244 @@
+//! `declare_levy`: a payer says what it received in a period, service by service, for its group where the schedule says so.
+//!
+//! - Allowed: any organisation, suspended or not, by an office that may use the role levy payer.
+//! - Effect: the period is declared; a declaration that is not assessed yet is replaced. Filing late is a flag, not a refusal.
+//! - Source: rulebook §5 and §17, 0402.
+
+use super::{
+    account::{DeclaredDeduction, DeclaredService, Filing, LevyAccount, LevyDeclaration, LevyStatus},
+    schedule::{Apportionment, LevySchedule, ScheduleVersion, Tariff},
+};
+use crate::{
+    action::{Action, BASE_COST, Effect, Place},
+    history::RecordRef,
+    refusal::{SignerRefusal, refusals},
+    registry::{
+        fund::Fund,
+        organisation::Organisation,
+        role::{Role, Scope},
+    },
+    signer::Context,
+    state::Overlay,
+    wire::message,
+};
+use octroi_primitives::*;
+use std::collections::BTreeSet;
+
+/// Services, and deductions of one, at most.
+const LIST: usize = 64;
+
+message! {
+    /// The payload.
+    pub struct DeclareLevy = DeclareLevy {
+        /// Under which schedule.
+        pub schedule: ScheduleCode,
+        /// For which period.
+        pub period: Period,
+        /// By service.
+        pub services: Vec<DeclaredService>,
+        /// Receipts of the group in the world.
+        pub world_receipts: Amount [required],
+        /// Receipts of the group on the territory.
+        pub local_receipts: Amount [required],
+        /// Hash of the description of the method.
+        pub method: Commitment,
+        /// Hash of the evidence.
+        pub evidence: Commitment,
+        /// Class of the schedule's modulation that the payer claims.
+        pub class: Option<Code>,
+    }
+
+    /// The event.
+    pub struct LevyDeclared = LevyDeclared {
+        /// The new declaration.
+        pub id: DeclarationId,
+        /// As it stands in the state.
+        pub declaration: LevyDeclaration [required],
+        /// The one that it replaces.
+        pub replaces: Option<DeclarationId>,
+    }
+}
+
+refusals! {
+    AmountBounds(Amount): Amount 1 "{0} is above 10^15 minor units", "an amount is above the bound";
+    AmountShare(ServiceCode, Rational): Amount 2 "service {0}: {1} is no share of a whole", "a share has the denominator 0 or is above 1";
+    CurrencyMixed(Currency, Currency): Currency 1 "{0} and {1} in one declaration", "the amounts are not in one currency";
+    LimitServices(): Limit 1 "no service, more than 64, one of them twice, or a deduction twice", "services or deductions are missing, too many or repeated";
+    RoleMissing(String): Role 1 "{0}", "the signer is no levy payer, or too few of the signing keys are in offices that may use the role";
+    UnknownSchedule(ScheduleCode): Unknown 1 "levy schedule {0} does not exist", "the schedule does not exist";
+    ScheduleVersion(ScheduleCode, Period): Schedule 1 "schedule {0} has no version for {1}", "no version of the schedule is valid on the period's last day, or its periods have another length";
+    ScheduleService(ServiceCode): Schedule 2 "service {0} is not in the schedule", "a service is not in the version";
+    ScheduleDeduction(Code): Schedule 3 "deduction {0} is not in the schedule", "a deduction is not in the version";
+    ScheduleClass(Code): Schedule 4 "class {0} is not in the schedule", "the class is not in the version's modulation";
+    StateAssessed(Period): State 1 "period {0} is assessed", "the period is assessed already";
+    WindowOpen(Period, BlockTime): Window 1 "period {0} ends at {1}", "the period has not ended";
+    AmountApportioned(ServiceCode): Amount 3 "service {0} needs a share where receipts are apportioned, and none where they are not", "a share is missing, or given where nothing is apportioned";
+    AmountUnits(ServiceCode): Amount 4 "service {0} is counted in units and says none", "units are missing where they are levied";
+    AmountDeduction(Code, Amount, u64): Amount 5 "deduction {0} of {1} is over its cap of {2} minor units", "a deduction is over its cap";
+    CurrencyOther(Currency, Currency): Currency 2 "{0} is not the fund's currency {1}", "the amounts are in another currency than the fund";
+}
+
+impl From<SignerRefusal> for Refused {
+    fn from(refusal: SignerRefusal) -> Self {
+        match refusal {
+            // A suspended organisation may declare: only one that does not exist is not let through, and blocks hold none of those.
+            SignerRefusal::Suspended(id) => Self::RoleMissing(format!("organisation {id} does not exist")),
+            SignerRefusal::Role(words) => Self::RoleMissing(words),
+        }
+    }
+}
+
+impl Action for DeclareLevy {
+    type Event = LevyDeclared;
+    type Refused = Refused;
+
+    fn validate(&self) -> Result<(), Refused> {
+        let deductions = self.services.iter().flat_map(|service| &service.deductions);
+        let amounts: Vec<Amount> = [self.world_receipts, self.local_receipts]
+            .into_iter()
+            .chain(self.services.iter().map(|service| service.receipts))
+            .chain(deductions.map(|deduction| deduction.amount))
+            .collect();
+        if let Some(wrong) = amounts.iter().find(|amount| !amount.is_valid_or_zero()) {
+            return Err(Refused::AmountBounds(*wrong));
+        }
+        for DeclaredService { code, share, .. } in &self.services {
+            if let Some(share) = share
+                && !share.is_share()
+            {
+                return Err(Refused::AmountShare(*code, *share));
+            }
+        }
+        let currency = self.world_receipts.currency;
+        if let Some(other) = amounts.iter().find(|amount| amount.currency != currency) {
+            return Err(Refused::CurrencyMixed(currency, other.currency));
+        }
+        let codes: BTreeSet<ServiceCode> = self.services.iter().map(|service| service.code).collect();
+        let fits = (1..=LIST).contains(&codes.len()) && codes.len() == self.services.len();
+        if !fits || !self.services.iter().all(has_distinct_deductions) {
+            return Err(Refused::LimitServices());
+        }
+        Ok(())
+    }
+
+    fn cost(&self) -> u64 {
+        BASE_COST + self.services.iter().map(|service| 1 + service.deductions.len() as u64).sum::<u64>()
+    }
+
+    fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<LevyDeclared, Refused> {
+        let Self { schedule, period, services, world_receipts, local_receipts, method, evidence, class } = self.clone();
+
+        cx.authorise_even_suspended(state, Role::LevyPayer, Scope::Network)?;
+        let record = state.get::<LevySchedule>(&schedule).ok_or(Refused::UnknownSchedule(schedule))?;
+        let version = record.version_for(period).ok_or(Refused::ScheduleVersion(schedule, period))?;
+        self.names_only(version)?;
+        let before = state.get::<LevyAccount>(&(cx.organisation, schedule, period));
+        if before.is_some_and(|account| account.assessment.is_some()) {
+            return Err(Refused::StateAssessed(period));
+        }
+        if cx.place.time < period.end_time() {
+            return Err(Refused::WindowOpen(period, period.end_time()));
+        }
+        for service in &self.services {
+            check_figures(service, version)?;
+        }
+        let currency = state.get::<Fund>(&record.fund).map(|fund| fund.currency);
+        if let Some(currency) = currency
+            && currency != world_receipts.currency
+        {
+            return Err(Refused::CurrencyOther(world_receipts.currency, currency));
+        }
+        let filed_on = cx.place.date();
+        let in_time = filed_on <= version.calendar.declare_by.of(period);
+        let declaration = LevyDeclaration {
+            payer: cx.organisation,
+            schedule,
+            period,
+            services,
+            world_receipts,
+            local_receipts,
+            method,
+            evidence,
+            class,
+            filed_on,
+            filing: if in_time { Filing::InTime } else { Filing::Late },
+        };
+        let id = DeclarationId::new(object_id("declaration", &cx.place.transaction));
+        Ok(LevyDeclared { id, declaration, replaces: before.map(|account| account.declaration) })
+    }
+}
+
+fn has_distinct_deductions(service: &DeclaredService) -> bool {
+    let codes: BTreeSet<Code> = service.deductions.iter().map(|deduction| deduction.code).collect();
+    codes.len() == service.deductions.len() && codes.len() <= LIST
+}
+
+impl DeclareLevy {
+    /// Every name in it is one of the version's.
+    fn names_only(&self, version: &ScheduleVersion) -> Result<(), Refused> {
+        for DeclaredService { code, .. } in &self.services {
+            if !version.services.contains(code) {
+                return Err(Refused::ScheduleService(*code));
+            }
+        }
+        for DeclaredDeduction { code, .. } in self.services.iter().flat_map(|service| &service.deductions) {
+            if !version.deductions.iter().any(|rule| rule.code == *code) {
+                return Err(Refused::ScheduleDeduction(*code));
+            }
+        }
+        match self.class {
+            Some(class) if !version.modulation.iter().any(|rule| rule.class == class) => {
+                Err(Refused::ScheduleClass(class))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The figures of a service are such as its version asks for.
+fn check_figures(service: &DeclaredService, version: &ScheduleVersion) -> Result<(), Refused> {
+    let DeclaredService { code, receipts, deductions, share, units } = service;
+    let apportioned = match version.apportionment {
+        Apportionment::None => false,
+        Apportionment::UserShare | Apportionment::TransactionShare | Apportionment::AdvertisingShare => true,
+    };
+    if share.is_some() != apportioned {
+        return Err(Refused::AmountApportioned(*code));
+    }
+    let counted = match version.tariff {
+        Tariff::Unit(_) => true,
+        Tariff::Flat(_) | Tariff::Marginal(_) | Tariff::Slab(_) => false,
+    };
+    if counted && units.is_none() {
+        return Err(Refused::AmountUnits(*code));
+    }
+    for DeclaredDeduction { code, amount } in deductions {
+        let cap = version.deductions.iter().find(|rule| rule.code == *code).map_or(Ppm::ZERO, |rule| rule.cap_ppm);
+        let cap = crate::redistribution::cap::limit(cap, receipts.minor);
+        if amount.minor > cap {
+            return Err(Refused::AmountDeduction(*code, *amount, cap));
+        }
+    }
+    Ok(())
+}
+
+impl Effect for LevyDeclared {
+    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
+        let Self { id, declaration, replaces: _ } = self;
+        let LevyDeclaration { payer, schedule, period, .. } = declaration;
+        let account =
+            LevyAccount { declaration: *id, assessment: None, assessed: 0, paid: 0, status: LevyStatus::Declared };
+        state.put::<LevyAccount>((*payer, *schedule, *period), account);
+        state.put::<LevyDeclaration>(*id, declaration.clone());
+    }
+
+    fn subjects(&self) -> Vec<RecordRef> {
+        let LevyDeclaration { payer, schedule, period, .. } = &self.declaration;
+        vec![
+            RecordRef::of::<LevyDeclaration>(&self.id),
+            RecordRef::of::<LevyAccount>(&(*payer, *schedule, *period)),
+            RecordRef::of::<LevySchedule>(schedule),
+            RecordRef::of::<Organisation>(payer),
+        ]
+    }
+}

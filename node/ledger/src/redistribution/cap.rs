@@ -1,0 +1,122 @@
+//! Caps on what an envelope gives in a period: to one organisation, to one group (rulebook §6, I6).
+//!
+//! An award checks its beneficiaries one after the other, committing each before it checks the next. Partners count by their shares: the
+//! caller passes each with its part. The base is all that was credited to the envelope in the period of the award.
+
+use super::{
+    envelope::{EnvelopeCommitment, EnvelopePeriod},
+    policy::{PolicyCaps, in_force},
+};
+use crate::{signer::group, state::Overlay};
+use octroi_primitives::*;
+
+/// Where a commitment counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapKey {
+    /// The fund.
+    pub fund: FundCode,
+    /// The envelope.
+    pub envelope: EnvelopeCode,
+    /// The period of the award.
+    pub period: Period,
+}
+
+/// How an award stands to the caps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapStanding {
+    /// Within them.
+    Within,
+    /// Above one, by a derogation that is listed publicly.
+    Derogation,
+}
+
+/// A cap would be passed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{whose} {holder} would have {wanted} of envelope {envelope}, the cap is {cap}", whose = match .per { CapPer::Beneficiary => "organisation", CapPer::Group => "group" })]
+pub struct CapExceeded {
+    /// Which cap.
+    pub per: CapPer,
+    /// The organisation, or the topmost parent of the group.
+    pub holder: OrganisationId,
+    /// The envelope.
+    pub envelope: EnvelopeCode,
+    /// Minor units with the new award, derogations apart.
+    pub wanted: u64,
+    /// Minor units at most.
+    pub cap: u64,
+}
+
+/// Which cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapPer {
+    /// On one organisation.
+    Beneficiary,
+    /// On one group.
+    Group,
+}
+
+/// The caps in force for a period; none without a policy.
+pub fn caps(state: &Overlay<'_>, key: &CapKey) -> PolicyCaps {
+    let none = PolicyCaps { per_beneficiary_ppm: None, per_group_ppm: None, min_beneficiaries: 0 };
+    in_force(state, &key.fund, key.period).map_or(none, |(_, policy)| policy.caps)
+}
+
+/// All that was credited to the envelope in the period, in minor units.
+pub fn base(state: &Overlay<'_>, key: &CapKey) -> u64 {
+    let CapKey { fund, envelope, period } = *key;
+    state.get::<EnvelopePeriod>(&(fund, envelope, period)).map_or(0, |record| record.credited)
+}
+
+fn commitment(state: &Overlay<'_>, key: &CapKey, holder: OrganisationId) -> EnvelopeCommitment {
+    let CapKey { fund, envelope, period } = *key;
+    let none = EnvelopeCommitment { beneficiary: 0, group: 0, beneficiary_derogated: 0, group_derogated: 0 };
+    state.get::<EnvelopeCommitment>(&(fund, envelope, period, holder)).cloned().unwrap_or(none)
+}
+
+/// Minor units that a share of a base allows.
+pub(crate) fn limit(ppm: Ppm, base: u64) -> u64 {
+    u64::try_from(ppm.floor_of(base.into())).expect("a share of a base is at most the base")
+}
+
+/// Whether `new` minor units more to an organisation stay within the caps.
+///
+/// # Errors
+/// The cap that would be passed, the organisation's own before its group's.
+pub fn check(state: &Overlay<'_>, key: &CapKey, beneficiary: OrganisationId, new: u64) -> Result<(), CapExceeded> {
+    let caps = caps(state, key);
+    let base = base(state, key);
+    let own = commitment(state, key, beneficiary);
+    let top = group(state, &beneficiary);
+    let whole = commitment(state, key, top);
+    let measured = [
+        (CapPer::Beneficiary, beneficiary, caps.per_beneficiary_ppm, own.beneficiary - own.beneficiary_derogated),
+        (CapPer::Group, top, caps.per_group_ppm, whole.group - whole.group_derogated),
+    ];
+    for (per, holder, ppm, committed) in measured {
+        let Some(ppm) = ppm else { continue };
+        let (wanted, cap) = (committed.saturating_add(new), limit(ppm, base));
+        if wanted > cap {
+            return Err(CapExceeded { per, holder, envelope: key.envelope, wanted, cap });
+        }
+    }
+    Ok(())
+}
+
+/// Notes that an award gives `amount` minor units to an organisation.
+pub fn commit(state: &mut Overlay<'_>, key: &CapKey, beneficiary: OrganisationId, amount: u64, standing: CapStanding) {
+    let CapKey { fund, envelope, period } = *key;
+    let derogated = match standing {
+        CapStanding::Within => 0,
+        CapStanding::Derogation => amount,
+    };
+    let mut own = commitment(state, key, beneficiary);
+    own.beneficiary = own.beneficiary.saturating_add(amount);
+    own.beneficiary_derogated = own.beneficiary_derogated.saturating_add(derogated);
+    state.put::<EnvelopeCommitment>((fund, envelope, period, beneficiary), own);
+
+    let top = group(state, &beneficiary);
+    let mut whole = commitment(state, key, top);
+    whole.group = whole.group.saturating_add(amount);
+    whole.group_derogated = whole.group_derogated.saturating_add(derogated);
+    state.put::<EnvelopeCommitment>((fund, envelope, period, top), whole);
+}

@@ -15,7 +15,15 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         lists.into_iter().map(|list| Listing { list, object: object.to_key_bytes() }).collect()
     }
     match event {
-        Event::RegisterOrganisation(_) | Event::AdvanceClock(_) | Event::CloseCall(_) => Vec::new(),
+        Event::RegisterOrganisation(_)
+        | Event::AdvanceClock(_)
+        | Event::CloseCall(_)
+        | Event::AttestStatement(_)
+        | Event::MatchEntry(_)
+        | Event::DeclareLevy(_)
+        | Event::AssessLevy(_)
+        | Event::ClosePeriod(_)
+        | Event::DeclarePastGrant(_) => Vec::new(),
         Event::PromiseContribution(event) => {
             of(&event.promise, [List::PromisesOfFunder(event.funder), List::PromisesToFund(event.fund)])
         }

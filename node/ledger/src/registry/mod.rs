@@ -4,6 +4,7 @@
 pub mod college;
 pub mod fund;
 pub mod organisation;
+pub mod project;
 pub mod register_organisation;
 pub mod role;
 pub mod territory;

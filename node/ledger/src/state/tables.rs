@@ -148,6 +148,7 @@ tables! {
     20 past_grants: crate::grant::past_grant::PastGrant;
     21 past_grant_files: crate::grant::past_grant::PastGrantFile;
     22 past_grant_totals: crate::grant::past_grant::PastGrantTotal;
+    23 projects: crate::registry::project::Project;
     40 applications: crate::application::application::Application;
     41 call_applications: crate::application::application::CallApplication;
     42 call_parties: crate::application::application::CallParty;

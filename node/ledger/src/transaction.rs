@@ -176,6 +176,16 @@ impl SignedTransaction {
         &self.signatures
     }
 
+    /// Leaf of the transactions root: H("transaction-leaf", id, keys and signatures), so that who signed is part of history.
+    pub fn leaf(&self) -> Hash {
+        let mut signed = Vec::with_capacity(self.signatures.len() * 96);
+        for KeySignature { key, signature } in &self.signatures {
+            signed.extend_from_slice(key.as_bytes());
+            signed.extend_from_slice(signature.as_bytes());
+        }
+        hash("transaction-leaf", &[self.id.as_bytes(), &signed])
+    }
+
     /// Canonical bytes of the signed message.
     pub fn encode(&self) -> Vec<u8> {
         self.to_message().encode_to_vec()
@@ -242,16 +252,6 @@ impl VerifiedTransaction {
     /// The signing keys, ascending.
     pub fn keys(&self) -> Vec<PublicKey> {
         self.signed.signatures.iter().map(|signature| signature.key).collect()
-    }
-
-    /// Leaf of the transactions root: H("transaction-leaf", id, keys and signatures), so that who signed is part of history.
-    pub fn leaf(&self) -> Hash {
-        let mut signed = Vec::with_capacity(self.signed.signatures.len() * 96);
-        for KeySignature { key, signature } in &self.signed.signatures {
-            signed.extend_from_slice(key.as_bytes());
-            signed.extend_from_slice(signature.as_bytes());
-        }
-        hash("transaction-leaf", &[self.signed.id.as_bytes(), &signed])
     }
 }
 

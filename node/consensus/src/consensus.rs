@@ -235,6 +235,22 @@ impl Consensus {
         self.settle()
     }
 
+    /// Rests above a height that was committed without agreement here, as after [`Consensus::new`]: what runs is given up. All timers are to be
+    /// stopped.
+    pub fn rest_at(&mut self, committed: Height, next_set: ValidatorSet) {
+        self.committed = committed;
+        self.ahead = Ahead::default();
+        self.kept.clear();
+        self.named.clear();
+        self.shell.enter(committed, next_set);
+        self.shell.forget_trusted();
+    }
+
+    /// Durations of timers started from now on: they are parameters that governance may change.
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.shell.timeouts = timeouts;
+    }
+
     /// The running height, or the last one run.
     pub fn height(&self) -> Height {
         self.shell.height

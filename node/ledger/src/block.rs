@@ -259,7 +259,7 @@ impl CheckedBlock {
         }
         let transactions: Vec<VerifiedTransaction> = transactions.into_iter().flatten().collect();
         check_transactions(&transactions, state, block.header().time)?;
-        let leaves: Vec<Hash> = transactions.iter().map(VerifiedTransaction::leaf).collect();
+        let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
         same("transactions_root", blake3_root(&leaves), block.header().transactions_root)?;
         Ok(Self { block, transactions })
     }

@@ -115,7 +115,7 @@ pub fn propose(state: &State, proposed: Proposed) -> Result<ExecutedBlock, Block
     check_transactions(&transactions, state, time)?;
     let height = Height(head.height.0 + 1);
     let outcome = run(state, height, time, &proposer, &transactions)?;
-    let leaves: Vec<Hash> = transactions.iter().map(VerifiedTransaction::leaf).collect();
+    let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
     let header = Header {
         version: RULES_VERSION,
         network: state.network(),

@@ -58,7 +58,6 @@ enum Told {
 
 #[derive(Debug)]
 struct Wanted {
-    round: Round,
     lock: Option<Round>,
     proposer: PublicKey,
     asked: usize,
@@ -117,13 +116,11 @@ impl Replica {
     /// A proposal names a block on which nothing was said yet.
     pub(crate) fn body_wanted(
         &mut self,
-        round: Round,
         block: BlockId,
         lock: Option<Round>,
         proposer: PublicKey,
     ) -> Result<Vec<Effect>, ReplicaError> {
-        let wanted =
-            self.candidates.wanted.entry(block).or_insert(Wanted { round, lock, proposer, asked: 0 });
+        let wanted = self.candidates.wanted.entry(block).or_insert(Wanted { lock, proposer, asked: 0 });
         wanted.lock = wanted.lock.or(lock);
         let at_hand = self.candidates.valid.contains_key(&block)
             || self.candidates.bodies.contains_key(&(self.next_height(), block));
@@ -220,8 +217,7 @@ impl Replica {
 
     /// Tells consensus of a valid block: at once when it is timely or others stand behind it, later when it is ahead of our clock, else never.
     pub(crate) fn tell_when_timely(&mut self, block: BlockId) -> Result<Vec<Effect>, ReplicaError> {
-        let (Some(candidate), Some(wanted)) =
-            (self.candidates.valid.get(&block), self.candidates.wanted.get(&block))
+        let (Some(candidate), Some(wanted)) = (self.candidates.valid.get(&block), self.candidates.wanted.get(&block))
         else {
             return Ok(Vec::new());
         };
@@ -267,9 +263,7 @@ impl Replica {
     /// Counts what stands behind a block, and tells of untimely ones that gained a polka.
     pub(crate) fn count_support(&mut self, message: &Message) -> Result<Vec<Effect>, ReplicaError> {
         let current = self.consensus.as_ref().and_then(|c| c.round()).unwrap_or(Round(0)).get();
-        if message.height() != self.next_height()
-            || message.round().get() > current.saturating_add(MAX_ROUND_AHEAD)
-        {
+        if message.height() != self.next_height() || message.round().get() > current.saturating_add(MAX_ROUND_AHEAD) {
             return Ok(Vec::new());
         }
         match message {

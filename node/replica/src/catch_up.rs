@@ -217,9 +217,11 @@ impl Replica {
             let (height, block) = (next, certificate.block_id);
             let executed = match self.candidates.take(&block) {
                 Some((Some(executed), _)) => executed,
-                Some((None, _)) | None => self
-                    .check_and_execute(body)
-                    .map_err(|error| ReplicaError::Diverged { height, block, reason: error.to_string() })?,
+                Some((None, _)) | None => self.check_and_execute(body).map_err(|error| ReplicaError::Diverged {
+                    height,
+                    block,
+                    reason: error.to_string(),
+                })?,
             };
             self.metrics.caught_up += 1;
             self.catch_up.applied_wall = self.now.wall;

@@ -10,12 +10,7 @@ use crate::{
 };
 use octroi_chain::{CommitCertificate, Evidence};
 use octroi_ledger::{
-    ExecutedBlock, State,
-    due::next_due,
-    network::NetworkRecord,
-    parameters::Parameter,
-    receipt::Outcome,
-    state::Only,
+    ExecutedBlock, State, due::next_due, network::NetworkRecord, parameters::Parameter, receipt::Outcome, state::Only,
 };
 use octroi_primitives::{BlockTime, TransactionId};
 use std::{sync::Arc, time::Duration};

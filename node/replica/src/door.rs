@@ -153,9 +153,7 @@ pub fn check<'a>(
         .into_iter()
         .map(|bad| match bad {
             Some(error) => Err(error),
-            None => {
-                verified.next().expect("one answer for each that decodes").map(Arc::new).map_err(NotVerified::from)
-            }
+            None => verified.next().expect("one answer for each that decodes").map(Arc::new).map_err(NotVerified::from),
         })
         .collect()
 }

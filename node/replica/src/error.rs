@@ -21,7 +21,9 @@ pub enum ReplicaError {
         reason: String,
     },
     /// Somebody else signs with this node's consensus key now.
-    #[error("a message of height {0} was signed with this node's consensus key by somebody else; another node runs with the same key")]
+    #[error(
+        "a message of height {0} was signed with this node's consensus key by somebody else; another node runs with the same key"
+    )]
     KeyInUse(Height),
 }
 

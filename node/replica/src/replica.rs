@@ -1,7 +1,7 @@
 //! The node itself: takes one input, lets the part it concerns act, begins the next height when there is a reason to.
 
 use crate::{
-    Config, Metrics, ReplicaError,
+    Config, Metrics, ReplicaError, Verified,
     candidates::Candidates,
     catch_up::CatchUp,
     commit::{clock_offset, due},
@@ -9,7 +9,6 @@ use crate::{
     mempool::Mempool,
     output::{Action, Offence, Output, Verdict},
     recover::Recovered,
-    Verified,
 };
 use octroi_chain::CommitCertificate;
 use octroi_consensus::{Consensus, Effect, LogEntry, Message, Step, Timeouts};
@@ -335,9 +334,8 @@ impl Replica {
         if consensus.running() || !self.takes_part() || self.catch_up.is_under_way(next, self.now.wall) {
             return Ok(());
         }
-        let called = !self.mempool.is_empty()
-            || self.is_work_due()
-            || consensus.ahead().calls(next, self.state.validators());
+        let called =
+            !self.mempool.is_empty() || self.is_work_due() || consensus.ahead().calls(next, self.state.validators());
         if called { self.begin_height(&[]) } else { Ok(()) }
     }
 
@@ -384,8 +382,8 @@ impl Replica {
                     self.our_turn = Some(round);
                     queue.extend(self.propose_if_ready()?);
                 }
-                Effect::BodyWanted { height: _, round, block, lock, proposer } => {
-                    queue.extend(self.body_wanted(round, block, lock, proposer)?);
+                Effect::BodyWanted { height: _, round: _, block, lock, proposer } => {
+                    queue.extend(self.body_wanted(block, lock, proposer)?);
                 }
                 Effect::Restream { height, block } => {
                     if let Some(bytes) = self.candidates.body(&block) {

@@ -155,10 +155,7 @@ pub fn open_blocks(bytes: &[u8], door: &mut Door) -> Result<Vec<CertifiedBody>, 
         .blocks
         .into_iter()
         .map(|pb::CertifiedBlock { block, certificate }| {
-            Ok(CertifiedBody {
-                body: Body::open(&block, door)?,
-                certificate: CommitCertificate::decode(&certificate)?,
-            })
+            Ok(CertifiedBody { body: Body::open(&block, door)?, certificate: CommitCertificate::decode(&certificate)? })
         })
         .collect()
 }

@@ -11,7 +11,8 @@ use octroi_chain::{
     archive::{BlockRecord, Closing, FileHeader},
 };
 use octroi_ledger::{
-    BlockInvalid, CheckedBlock, Event, ExecutedBlock, Genesis, Receipt, Receipts, State, execute, grant, wire::Canonical as _,
+    BlockInvalid, CheckedBlock, Event, ExecutedBlock, Genesis, Receipt, Receipts, State, execute, grant,
+    wire::Canonical as _,
 };
 use octroi_primitives::{BlockId, BlockTime, Hash, Height, NetworkId};
 use octroi_verify::verify_certificate;
@@ -157,8 +158,7 @@ impl Replay {
         };
         let (mut height, mut block, mut time, mut state_root) = (Height(0), BlockId::ZERO, BlockTime(0), Hash::ZERO);
         if let Some(state) = last {
-            (height, block, time, state_root) =
-                (state.head().height, state.head().id, state.head().time, state.root());
+            (height, block, time, state_root) = (state.head().height, state.head().id, state.head().time, state.root());
             self.totals.close(&state);
         }
         let mut not_checked = NEVER_CHECKED.to_vec();
@@ -333,7 +333,9 @@ impl Replay {
 
     /// I1, from the events alone: the rules that made them are not asked.
     fn postings(&mut self, executed: &ExecutedBlock, height: Height) {
-        for (index, event) in executed.receipts().iter().enumerate().filter_map(|(index, one)| Some((index, one.event()?))) {
+        for (index, event) in
+            executed.receipts().iter().enumerate().filter_map(|(index, one)| Some((index, one.event()?)))
+        {
             let Some(postings) = event.postings() else { continue };
             self.done(Check::Postings, 1);
             for (fund, sum) in postings.sums() {
@@ -372,7 +374,12 @@ impl Replay {
                 Evidence { what: "header", bytes: header.encode() },
                 Evidence { what: "closing certificate", bytes: certificate.encode() },
             ];
-            self.find(Spot::Height(header.height), Check::Certificate, format!("closing certificate: {error}"), evidence);
+            self.find(
+                Spot::Height(header.height),
+                Check::Certificate,
+                format!("closing certificate: {error}"),
+                evidence,
+            );
         }
     }
 
@@ -454,8 +461,9 @@ fn difference(computed: &[Receipt], found: &[u8]) -> String {
         Err(error) => return format!("receipts are not canonical: {error}"),
     };
     match computed.iter().zip(&found).position(|(computed, found)| computed.to_bytes() != found.to_bytes()) {
-        Some(index) => format!("receipt {index} of transaction {} is not what the execution gives", computed[index].transaction),
+        Some(index) => {
+            format!("receipt {index} of transaction {} is not what the execution gives", computed[index].transaction)
+        }
         None => format!("{} receipts in the archive, the execution gives {}", found.len(), computed.len()),
     }
 }
-

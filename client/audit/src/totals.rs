@@ -93,7 +93,8 @@ impl ControlTotals {
             return;
         }
         for (code, fund) in state.all::<Fund>() {
-            let none = FundTotals { currency: fund.currency, money_in: 0, money_out: 0, grants: 0, awarded: 0, paid: 0 };
+            let none =
+                FundTotals { currency: fund.currency, money_in: 0, money_out: 0, grants: 0, awarded: 0, paid: 0 };
             self.funds.entry(*code).or_insert(none);
         }
     }
@@ -104,7 +105,9 @@ impl ControlTotals {
             if let Some(totals) = self.funds.get_mut(&grant.fund) {
                 totals.grants += 1;
                 totals.awarded = totals.awarded.saturating_add(u128::from(grant.awarded.minor));
-                totals.paid = totals.paid.saturating_add(grant.tranches.iter().map(|tranche| tranche.sum_in(PartStatus::Paid)).sum());
+                totals.paid = totals
+                    .paid
+                    .saturating_add(grant.tranches.iter().map(|tranche| tranche.sum_in(PartStatus::Paid)).sum());
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The result of an audit: what was checked how often, what was not, what was found.
 
-use crate::{ControlTotals, finding::{Check, Finding}};
+use crate::{
+    ControlTotals,
+    finding::{Check, Finding},
+};
 use core::time::Duration;
 use octroi_primitives::{BlockId, BlockTime, Hash, Height, NetworkId};
 use std::collections::BTreeMap;
@@ -72,7 +75,11 @@ impl Verdict {
     pub fn speed(&self, elapsed: Duration) -> Speed {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let per_second = |count: u64| count.saturating_mul(1_000) / millis;
-        Speed { millis, transactions_per_second: per_second(self.transactions), heights_per_second: per_second(self.height.0) }
+        Speed {
+            millis,
+            transactions_per_second: per_second(self.transactions),
+            heights_per_second: per_second(self.height.0),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! the state, or read back from an event that was made so.
 
 mod account;
+pub mod invariants;
 
 pub use account::{Account, Class};
 

@@ -1,0 +1,372 @@
+//! What always holds, in terms that anyone can check on a state (rulebook §3, invariants).
+//!
+//! [`check`] reads everything; [`check_touched`] reads what one block wrote. Both answer with every violation that they find, in the order of the
+//! invariants; an empty list is the proof. I8 and I10 have no kinds yet; I13 is checked where the split's event is at hand
+//! ([`crate::redistribution::split`]); I14 and I15 are no matter of records.
+
+use super::{Account, AccountBalance, Class, balance_of};
+use crate::{
+    bank::{
+        account::BankAccount,
+        entry::{BankEntry, SuspendedCredit},
+    },
+    contribution::promise::Promise,
+    execute::ExecutedBlock,
+    grant::{
+        grant::Grant,
+        invariants::{self as grants, GrantBroken},
+    },
+    levy::{
+        account::{LevyAccount, LevyAssessment, LevyDeclaration, LevyKey},
+        compute::compute,
+        schedule::LevySchedule,
+    },
+    redistribution::{
+        cap::{self, CapKey},
+        envelope::EnvelopeCommitment,
+    },
+    registry::validator_seat::ValidatorSeat,
+    signer::group,
+    state::{Key, Record, RecordRow, State, Table},
+    wire::words,
+};
+use octroi_merkle::tree::{Leaf, Tree};
+use octroi_primitives::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+words! {
+    /// An invariant of the rulebook.
+    pub enum Invariant {
+        /// Postings sum to 0 per transaction and fund.
+        I1 = "I1",
+        /// No liability or fund account is overdrawn.
+        I2 = "I2",
+        /// A bank account holds what its last final statement closes at.
+        I3 = "I3",
+        /// A grant's accounts hold what its parts say.
+        I4 = "I4",
+        /// A grant's tranches sum to its award.
+        I5 = "I5",
+        /// No group has more of an envelope than its cap.
+        I6 = "I6",
+        /// Uncollected money equals the receivables.
+        I7 = "I7",
+        /// A bank entry is consumed at most once.
+        I9 = "I9",
+        /// Nothing is paid without accepted evidence or an advance clause.
+        I11 = "I11",
+        /// An assessment recomputes.
+        I12 = "I12",
+        /// Caps on consensus power hold.
+        I16 = "I16",
+        /// The state root recomputes.
+        I17 = "I17",
+    }
+}
+
+/// An invariant that does not hold, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant}: {what}")]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// In words, with the values.
+    pub what: String,
+}
+
+/// Violations found so far.
+#[derive(Default)]
+struct Found(Vec<Violation>);
+
+impl Found {
+    fn expect(&mut self, invariant: Invariant, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(Violation { invariant, what: what() });
+        }
+    }
+
+    fn grant(&mut self, checked: Result<(), GrantBroken>) {
+        let Err(broken) = checked else { return };
+        let invariant = match broken {
+            GrantBroken::Account { .. } | GrantBroken::Transit { .. } => Invariant::I4,
+            GrantBroken::Sum { .. } => Invariant::I5,
+            GrantBroken::Unproven(..) => Invariant::I11,
+        };
+        self.0.push(Violation { invariant, what: broken.to_string() });
+    }
+
+    fn in_order(mut self) -> Vec<Violation> {
+        self.0.sort_by_key(|violation| violation.invariant);
+        self.0
+    }
+}
+
+/// Checks the whole state. Reads every record: for tests, simulation, the auditor, and every 10,000 blocks.
+pub fn check(state: &State) -> Vec<Violation> {
+    let mut found = Found::default();
+    funds(state, &mut found);
+    for (account, AccountBalance { balance, .. }) in state.all::<AccountBalance>() {
+        side(account, *balance, &mut found);
+    }
+    for (id, account) in state.all::<BankAccount>() {
+        bank(state, id, account, &mut found);
+    }
+    suspense(state, &mut found);
+    found.grant(grants::check(state));
+    for (key, _) in state.all::<EnvelopeCommitment>() {
+        commitment(state, key, &mut found);
+    }
+    for (id, promise) in state.all::<Promise>() {
+        kept(id, promise, &mut found);
+    }
+    for (key, levy) in state.all::<LevyAccount>() {
+        levy_account(state, key, levy, &mut found);
+    }
+    for (id, assessment) in state.all::<LevyAssessment>() {
+        recomputes(state, id, assessment, &mut found);
+    }
+    power(state, &mut found);
+    root(state, &mut found);
+    found.in_order()
+}
+
+/// Checks what a block did and the records it touched. `state` is the state after the block.
+pub fn check_touched(state: &State, executed: &ExecutedBlock) -> Vec<Violation> {
+    let mut found = Found::default();
+    let mut uncollected: BTreeMap<FundCode, i128> = BTreeMap::new();
+    for receipt in executed.receipts() {
+        let Some(postings) = receipt.event().and_then(|event| event.postings()) else { continue };
+        for (fund, sum) in postings.sums() {
+            found.expect(Invariant::I1, sum == 0, || {
+                format!("postings of transaction {} sum to {sum} in fund {fund}", receipt.transaction)
+            });
+        }
+        for leg in postings.legs() {
+            if is_uncollected(&leg.account) {
+                *uncollected.entry(leg.fund).or_default() += i128::from(leg.amount);
+            }
+        }
+    }
+    for (fund, sum) in uncollected {
+        found.expect(Invariant::I7, sum == 0, || {
+            format!("uncollected and receivables of fund {fund} moved apart by {sum} in block {}", executed.id())
+        });
+    }
+    for row in executed.rows().iter().filter(|row| row.value.is_some()) {
+        touched(state, row, &mut found);
+    }
+    found.in_order()
+}
+
+/// The record of a row, if the row is of this table.
+fn record<'a, R: Record>(state: &'a State, row: &RecordRow) -> Option<(R::Key, &'a R)> {
+    if row.table != R::TABLE.number() {
+        return None;
+    }
+    let key = R::Key::from_key_bytes(&row.key)?;
+    let record = state.get::<R>(&key)?;
+    Some((key, record))
+}
+
+fn touched(state: &State, row: &RecordRow, found: &mut Found) {
+    if let Some((account, AccountBalance { balance, .. })) = record::<AccountBalance>(state, row) {
+        side(&account, *balance, found);
+        match &account {
+            Account::Bank { account: id } | Account::Suspense { account: id } => {
+                if let Some(record) = state.get::<BankAccount>(id) {
+                    bank(state, id, record, found);
+                }
+            }
+            Account::LevyReceivable { payer, schedule, period } => {
+                let key = (*payer, *schedule, *period);
+                if let Some(levy) = state.get::<LevyAccount>(&key) {
+                    levy_account(state, &key, levy, found);
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some((id, account)) = record::<BankAccount>(state, row) {
+        bank(state, &id, account, found);
+    }
+    if let Some((key, entry)) = record::<BankEntry>(state, row) {
+        entry_rest(&key, entry, found);
+    }
+    if let Some((id, grant)) = record::<Grant>(state, row) {
+        found.grant(grants::check_grant(state, &id, grant));
+    }
+    if let Some((key, _)) = record::<EnvelopeCommitment>(state, row) {
+        commitment(state, &key, found);
+    }
+    if let Some((id, promise)) = record::<Promise>(state, row) {
+        kept(&id, promise, found);
+    }
+    if let Some((key, levy)) = record::<LevyAccount>(state, row) {
+        levy_account(state, &key, levy, found);
+    }
+    if let Some((id, assessment)) = record::<LevyAssessment>(state, row) {
+        recomputes(state, &id, assessment, found);
+    }
+    if row.table == Table::validators.number() {
+        power(state, found);
+    }
+}
+
+/// Uncollected money, or a receivable that it is the counterpart of.
+fn is_uncollected(account: &Account) -> bool {
+    matches!(
+        account,
+        Account::Uncollected { .. }
+            | Account::LevyReceivable { .. }
+            | Account::PenaltyReceivable { .. }
+            | Account::ClawbackReceivable { .. }
+    )
+}
+
+/// I1 over all that was ever posted, and I7.
+fn funds(state: &State, found: &mut Found) {
+    let mut sums: BTreeMap<FundCode, (i128, i128)> = BTreeMap::new();
+    for (account, AccountBalance { fund, balance }) in state.all::<AccountBalance>() {
+        let (all, uncollected) = sums.entry(*fund).or_default();
+        *all += balance;
+        if is_uncollected(account) {
+            *uncollected += balance;
+        }
+    }
+    for (fund, (all, uncollected)) in sums {
+        found.expect(Invariant::I1, all == 0, || format!("the accounts of fund {fund} sum to {all}"));
+        found.expect(Invariant::I7, uncollected == 0, || {
+            format!("uncollected and receivables of fund {fund} differ by {uncollected}")
+        });
+    }
+}
+
+/// I2: an account stands on its own side.
+fn side(account: &Account, balance: Balance, found: &mut Found) {
+    let holds = match account {
+        Account::Bank { .. } | Account::Deficit { .. } => true,
+        _ => match account.class() {
+            Class::Asset => balance >= 0,
+            Class::Liability | Class::Fund => balance <= 0,
+        },
+    };
+    found.expect(Invariant::I2, holds, || format!("{account} stands at {balance}"));
+}
+
+/// I3, and what an account's suspense holds.
+fn bank(state: &State, id: &BankAccountId, account: &BankAccount, found: &mut Found) {
+    let posted = balance_of(state, &Account::Bank { account: *id });
+    let attested = account.attested_balance();
+    found.expect(Invariant::I3, posted == attested, || {
+        format!("bank account {id} stands at {posted}, its last statement closes at {attested}")
+    });
+    let waiting: u128 = suspended(state, id).map(|(_, entry)| u128::from(entry.rest)).sum();
+    let suspense = -balance_of(state, &Account::Suspense { account: *id });
+    found.expect(Invariant::I9, u128::try_from(suspense) == Ok(waiting), || {
+        format!("suspense of bank account {id} holds {suspense}, its entries have {waiting} left")
+    });
+}
+
+/// The entries of an account that wait in suspense, by the index.
+fn suspended<'a>(
+    state: &'a State,
+    account: &BankAccountId,
+) -> impl Iterator<Item = (EntryKey, &'a BankEntry)> + use<'a> {
+    let bound = |day, byte| (*account, day, EntryKey::from_bytes([byte; 32]));
+    state
+        .range::<SuspendedCredit>(bound(0, 0)..=bound(u64::MAX, 0xff))
+        .filter_map(|((account, _, key), _)| state.get::<BankEntry>(&(*account, *key)).map(|entry| (*key, entry)))
+}
+
+/// I9 on the entries themselves: none gives more than it has, and the index names exactly those with a rest.
+fn suspense(state: &State, found: &mut Found) {
+    let indexed: BTreeSet<(BankAccountId, EntryKey)> =
+        state.all::<SuspendedCredit>().map(|((account, _, key), _)| (*account, *key)).collect();
+    for (key, entry) in state.all::<BankEntry>() {
+        entry_rest(key, entry, found);
+        found.expect(Invariant::I9, indexed.contains(key) == (entry.rest > 0), || {
+            format!("entry {} has {} left and the index of suspense says otherwise", key.1, entry.rest)
+        });
+    }
+}
+
+fn entry_rest((_, key): &(BankAccountId, EntryKey), entry: &BankEntry, found: &mut Found) {
+    let most = u64::try_from(entry.amount).unwrap_or(0);
+    found.expect(Invariant::I9, entry.rest <= most, || {
+        format!("entry {key} of {} has {} left", entry.amount, entry.rest)
+    });
+}
+
+/// A promise takes no more than what was promised.
+fn kept(id: &PromiseId, promise: &Promise, found: &mut Found) {
+    found.expect(Invariant::I9, promise.received <= promise.amount.minor, || {
+        format!("promise {id} of {} received {}", promise.amount, promise.received)
+    });
+}
+
+/// I6, derogations apart.
+fn commitment(state: &State, key: &(FundCode, EnvelopeCode, Period, OrganisationId), found: &mut Found) {
+    let (fund, envelope, period, holder) = *key;
+    let standing = cap::check(&state.overlay(), &CapKey { fund, envelope, period }, holder, 0);
+    if let Err(exceeded) = standing {
+        found.0.push(Violation { invariant: Invariant::I6, what: exceeded.to_string() });
+    }
+}
+
+/// I7 for one payer, schedule and period: the receivable is what is open.
+fn levy_account(state: &State, key: &LevyKey, levy: &LevyAccount, found: &mut Found) {
+    let (payer, schedule, period) = *key;
+    let receivable = balance_of(state, &Account::LevyReceivable { payer, schedule, period });
+    let open = i128::from(levy.assessed) - i128::from(levy.paid);
+    found.expect(Invariant::I7, receivable == open, || {
+        format!("levy {schedule} {period} of {payer}: {receivable} receivable, {open} open")
+    });
+}
+
+/// I12: declaration and version give the tax again.
+fn recomputes(state: &State, id: &AssessmentId, assessment: &LevyAssessment, found: &mut Found) {
+    let LevyAssessment { payer, schedule, period, declaration, version, tax } = assessment;
+    let rules = state
+        .get::<LevySchedule>(schedule)
+        .and_then(|record| record.versions.iter().find(|known| known.version == *version));
+    let declared = state.get::<LevyDeclaration>(declaration);
+    let again = rules.zip(declared).and_then(|(rules, declared)| compute(rules, declared).ok());
+    found.expect(Invariant::I12, again.is_some_and(|again| again.tax == u128::from(tax.minor)), || {
+        format!("assessment {id} of {tax} does not follow from declaration {declaration} and version {version}")
+    });
+    let account = state.get::<LevyAccount>(&(*payer, *schedule, *period));
+    let stands = account.is_some_and(|account| account.assessment == Some(*id) && account.assessed == tax.minor);
+    found.expect(Invariant::I12, stands, || format!("assessment {id} of {tax} does not stand in the payer's account"));
+}
+
+/// I16: no group runs two validators; from four validators on, no college counts more than a third of them, rounded up.
+fn power(state: &State, found: &mut Found) {
+    let mut groups = BTreeSet::new();
+    let mut colleges: BTreeMap<CollegeCode, usize> = BTreeMap::new();
+    for (_, seat) in state.all::<ValidatorSeat>() {
+        found.expect(Invariant::I16, groups.insert(group(state, &seat.organisation)), || {
+            format!("the group of {} runs two validators", seat.organisation)
+        });
+        *colleges.entry(seat.college).or_default() += 1;
+    }
+    let count = state.count::<ValidatorSeat>();
+    for (college, seats) in colleges {
+        found.expect(Invariant::I16, count < 4 || seats <= count.div_ceil(3), || {
+            format!("college {college} counts {seats} of {count} validators")
+        });
+    }
+}
+
+/// I17: the records give the root.
+fn root(state: &State, found: &mut Found) {
+    let leaves = state.rows().into_iter().filter_map(|row| {
+        let (key, value) = row.leaf();
+        value.map(|value| Leaf { key, value })
+    });
+    let mut leaves: Vec<Leaf> = leaves.collect();
+    leaves.sort_by_key(|leaf| leaf.key);
+    let again = Tree::from_sorted(&leaves).map(|tree| tree.root());
+    found.expect(Invariant::I17, again == Ok(state.root()), || {
+        format!("the records do not give the state root {}", state.root())
+    });
+}

@@ -89,6 +89,13 @@ impl Wire for Receipt {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipts(pub Vec<Receipt>);
 
+impl Receipts {
+    /// Canonical bytes of the [`Receipts`] that hold these.
+    pub fn bytes_of(receipts: &[Receipt]) -> Vec<u8> {
+        prost::Message::encode_to_vec(&pb::Receipts { receipts: receipts.iter().map(Wire::to_proto).collect() })
+    }
+}
+
 impl Wire for Receipts {
     type Proto = pb::Receipts;
 

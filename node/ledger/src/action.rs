@@ -281,7 +281,7 @@ impl core::fmt::Display for Kind {
     }
 }
 
-use crate::{bank, call, contribution, dev, grant, levy, redistribution, registry};
+use crate::{application, bank, call, contribution, dev, grant, levy, redistribution, registry};
 
 // Tags stand under the root and in signed bytes: never reused, never renumbered. One line a kind.
 kinds! {
@@ -294,6 +294,14 @@ kinds! {
         0x0404 AssessLevy assess_levy in levy::assess_levy;
         0x0501 ClosePeriod close_period in redistribution::close_period;
         0x0601 OpenCall open_call in call::open_call;
+        0x0701 SubmitApplication submit_application in application::submit_application;
+        0x0704 ScreenApplication screen_application in application::screen_application;
+        0x0705 ReviewApplication review_application in application::review_application;
+        0x0801 SignConvention sign_convention in grant::sign_convention;
+        0x0802 SubmitEvidence submit_evidence in grant::submit_evidence;
+        0x0803 JudgeEvidence judge_evidence in grant::judge_evidence;
+        0x0804 OrderPayment order_payment in grant::order_payment;
+        0x0805 ReleasePayment release_payment in grant::release_payment;
         0x080e DeclarePastGrant declare_past_grant in grant::declare_past_grant;
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
     }

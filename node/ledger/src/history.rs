@@ -50,3 +50,10 @@ impl RecordRef {
         Self { table: R::TABLE, key: key.to_key_bytes() }
     }
 }
+
+/// Subjects of an event, each once: one organisation may stand in several places of it.
+pub fn distinct(mut subjects: Vec<RecordRef>) -> Vec<RecordRef> {
+    subjects.sort();
+    subjects.dedup();
+    subjects
+}

@@ -75,6 +75,31 @@ pub fn same_group(records: &impl Records, a: &OrganisationId, b: &OrganisationId
     a == b || group(records, a) == group(records, b)
 }
 
+/// The first of these organisations that is of the group of another.
+pub fn first_of_group(
+    records: &impl Records,
+    organisation: &OrganisationId,
+    others: impl IntoIterator<Item = OrganisationId>,
+) -> Option<OrganisationId> {
+    let group_of_one = group(records, organisation);
+    others.into_iter().find(|other| other == organisation || group(records, other) == group_of_one)
+}
+
+/// The first organisation that holds a granted role in a scope and is of the group of another. Reads all granted roles: networks have few.
+pub fn holder_of_group(
+    state: &Overlay<'_>,
+    organisation: &OrganisationId,
+    role: Role,
+    scope: Scope,
+) -> Option<OrganisationId> {
+    let grants = state.range::<RoleGrant>(..);
+    let holders = grants
+        .into_iter()
+        .filter(|((_, held, over), _)| *held == role && (*over == scope || *over == Scope::Network))
+        .map(|((holder, _, _), _)| holder);
+    first_of_group(state, organisation, holders)
+}
+
 impl Context<'_> {
     /// The signer is active and holds the role in the scope, with enough of the signing keys in offices that may use it.
     ///
@@ -97,13 +122,14 @@ impl Context<'_> {
     /// As [`Context::authorise`], for what a suspended organisation may still do (rulebook §2: pay, report, return money, answer).
     ///
     /// # Errors
-    /// `role`.
+    /// `suspended` if it is merged or closed, then `role`.
     pub fn authorise_even_suspended(
         &self,
         state: &impl Records,
         role: Role,
         scope: Scope,
     ) -> Result<(), SignerRefusal> {
+        self.present(state)?;
         self.role(state, role, &[scope])
     }
 
@@ -134,6 +160,17 @@ impl Context<'_> {
         match state.organisation(&self.organisation) {
             Some(record) if record.status == Status::Active => Ok(()),
             _ => Err(SignerRefusal::Suspended(self.organisation)),
+        }
+    }
+
+    /// The signer is active or suspended, neither merged nor closed.
+    ///
+    /// # Errors
+    /// `suspended`.
+    pub fn present(&self, state: &impl Records) -> Result<(), SignerRefusal> {
+        match state.organisation(&self.organisation).map(|record| record.status) {
+            Some(Status::Active | Status::Suspended) => Ok(()),
+            Some(Status::Merged | Status::Closed) | None => Err(SignerRefusal::Suspended(self.organisation)),
         }
     }
 

@@ -2,3 +2,6 @@
 
 #[allow(clippy::module_inception)]
 pub mod application;
+pub mod review_application;
+pub mod screen_application;
+pub mod submit_application;

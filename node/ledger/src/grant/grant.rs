@@ -2,9 +2,10 @@
 
 use crate::{
     accounts::Account,
-    application::application::TrancheKind,
+    application::application::{Application, TrancheKind},
+    call::call::Call,
     signer::{Records, same_group},
-    state::Record,
+    state::{Overlay, Record},
     wire::{message, words},
 };
 use octroi_primitives::*;
@@ -150,6 +151,8 @@ message! {
         pub ordonnateur: Option<OrganisationId>,
         /// In the order of their numbers; they sum to the award.
         pub tranches: Vec<Tranche>,
+        /// Everybody who judged evidence of it.
+        pub judges: Vec<OrganisationId>,
     }
 }
 
@@ -227,13 +230,23 @@ impl Grant {
             .map(|tranche| tranche.number)
     }
 
-    /// Everybody who judged evidence of this grant in the parts' last rounds.
-    pub fn judges(&self) -> impl Iterator<Item = OrganisationId> {
-        self.tranches
-            .iter()
-            .flat_map(|tranche| &tranche.parts)
-            .flat_map(|part| &part.judgements)
-            .map(|judgement| judgement.judge)
+    /// Who must not judge it: everybody who signed or ordered as ordonnateur.
+    pub fn ordonnateurs(&self) -> impl Iterator<Item = OrganisationId> {
+        let parts = self.tranches.iter().flat_map(|tranche| &tranche.parts);
+        self.ordonnateur.into_iter().chain(parts.filter_map(|part| part.ordered_by))
+    }
+
+    /// Who must not order its payments: everybody who reviewed its application or judged its evidence.
+    pub fn reviewers(&self, state: &Overlay<'_>) -> Vec<OrganisationId> {
+        let reviews = state.get::<Application>(&self.application).map_or(&[][..], |asked| &asked.reviews);
+        reviews.iter().map(|review| review.reviewer).chain(self.judges.iter().copied()).collect()
+    }
+
+    /// Who must neither judge it nor order its payments: the programme managers that opened its call or screened its application.
+    pub fn managers(&self, state: &Overlay<'_>) -> Vec<OrganisationId> {
+        let opened = state.get::<Call>(&self.call).map(|call| call.manager);
+        let screened = state.get::<Application>(&self.application).and_then(|asked| asked.screened_by);
+        opened.into_iter().chain(screened).collect()
     }
 
     /// The account that holds what is reserved for it.

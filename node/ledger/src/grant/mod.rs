@@ -9,8 +9,13 @@ pub mod declare_past_grant;
 #[allow(clippy::module_inception)]
 pub mod grant;
 pub mod invariants;
+pub mod judge_evidence;
 pub mod offer;
+pub mod order_payment;
 pub mod past_grant;
 pub mod payout;
+pub mod release_payment;
+pub mod sign_convention;
+pub mod submit_evidence;
 
 pub use offer::{GrantOffer, offer, refuse};

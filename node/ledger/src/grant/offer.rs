@@ -207,6 +207,7 @@ impl GrantOffer {
                 signed: vec![],
                 ordonnateur: None,
                 tranches,
+                judges: vec![],
             },
         );
         state.update::<Application>(application, |record| record.status = ApplicationStatus::Awarded);

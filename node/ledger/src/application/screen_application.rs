@@ -1,0 +1,134 @@
+//! `screen_application`: a programme manager says whether an application is admissible. It is not changed later.
+//!
+//! - Allowed: an active organisation with the role programme manager over the call's fund, of no group that applies or partners.
+//! - Effect: the application is admissible, or ineligible with the eligibility codes that failed.
+//! - Source: rulebook §7 and §17, 0704.
+
+use super::application::{Application, ApplicationStatus, CallProject};
+use crate::{
+    action::{Action, BASE_COST, Effect, Place},
+    call::call::{Call, CallStatus, Eligibility},
+    history::RecordRef,
+    refusal::{refusals, signer_refusals},
+    registry::{
+        organisation::Organisation,
+        project::Project,
+        role::{Role, Scope},
+    },
+    signer::{Context, same_group},
+    state::Overlay,
+    wire::message,
+};
+use octroi_primitives::*;
+
+message! {
+    /// The payload.
+    pub struct ScreenApplication = ScreenApplication {
+        /// Which.
+        pub application: ApplicationId,
+        /// Eligibility codes that failed; none: eligible.
+        pub failed: Vec<Eligibility>,
+    }
+
+    /// The event.
+    pub struct ApplicationScreened = ApplicationScreened {
+        /// Which.
+        pub application: ApplicationId,
+        /// Its call.
+        pub call: CallId,
+        /// Who applied.
+        pub lead: OrganisationId,
+        /// Who screened.
+        pub manager: OrganisationId,
+        /// Eligibility codes that failed; none: admissible.
+        pub failed: Vec<Eligibility>,
+        /// Its project.
+        pub project: ProjectId,
+    }
+}
+
+refusals! {
+    LimitFailed(Eligibility): Limit 1 "{0} stands there twice", "a failed code is repeated";
+    signer;
+    UnknownApplication(ApplicationId): Unknown 1 "application {0} does not exist", "the application does not exist";
+    SegregationApplicant(OrganisationId): Segregation 1 "the signer is of the group of {0}, which applies", "the signer's group applies or partners";
+    StateCallOpen(CallId): State 1 "call {0} is still open", "the call is still open";
+    StateCallOver(CallId, CallStatus): State 2 "call {0} is {1}", "the call is under vote, decided or cancelled";
+    StateScreened(ApplicationId, ApplicationStatus): State 3 "application {0} is {1}", "the application was screened already";
+    ReferenceCode(Eligibility): Reference 1 "the call does not ask for {0}", "a failed code is none that the call asks for";
+}
+signer_refusals!(Refused);
+
+impl Action for ScreenApplication {
+    type Event = ApplicationScreened;
+    type Refused = Refused;
+
+    fn validate(&self) -> Result<(), Refused> {
+        let mut failed = self.failed.clone();
+        failed.sort();
+        match failed.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Refused::LimitFailed(pair[0])),
+            None => Ok(()),
+        }
+    }
+
+    fn cost(&self) -> u64 {
+        BASE_COST + self.failed.len() as u64
+    }
+
+    fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<ApplicationScreened, Refused> {
+        let Self { application: id, failed } = self.clone();
+
+        cx.active(state)?;
+        let application = state.get::<Application>(&id).ok_or(Refused::UnknownApplication(id))?;
+        let call = state.get::<Call>(&application.call).ok_or(Refused::UnknownApplication(id))?;
+        cx.authorise(state, Role::ProgrammeManager, Scope::Fund(call.fund))?;
+        if let Some(party) = application.parties().find(|party| same_group(state, party, &cx.organisation)) {
+            return Err(Refused::SegregationApplicant(party));
+        }
+        match call.status {
+            // Block time decides, not whether the closing transaction has run.
+            CallStatus::Open if cx.place.time < call.closes_at => {
+                return Err(Refused::StateCallOpen(application.call));
+            }
+            CallStatus::Open | CallStatus::Closed => {}
+            CallStatus::Deciding | CallStatus::Decided | CallStatus::Cancelled => {
+                return Err(Refused::StateCallOver(application.call, call.status));
+            }
+        }
+        if application.status != ApplicationStatus::Submitted {
+            return Err(Refused::StateScreened(id, application.status));
+        }
+        if let Some(code) = failed.iter().find(|code| !call.eligibility.contains(code)) {
+            return Err(Refused::ReferenceCode(*code));
+        }
+        let Application { call, lead, project, .. } = *application;
+        Ok(ApplicationScreened { application: id, call, lead, manager: cx.organisation, failed, project })
+    }
+}
+
+impl Effect for ApplicationScreened {
+    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
+        let Self { application, call, lead: _, manager, failed, project } = self;
+        let status =
+            if failed.is_empty() { ApplicationStatus::Admissible } else { ApplicationStatus::Ineligible };
+        if status == ApplicationStatus::Ineligible {
+            state.remove::<CallProject>(&(*call, *project));
+        }
+        state.update::<Application>(application, |record| {
+            record.status = status;
+            record.screened_by = Some(*manager);
+            record.failed.clone_from(failed);
+        });
+    }
+
+    fn subjects(&self) -> Vec<RecordRef> {
+        vec![
+            RecordRef::of::<Application>(&self.application),
+            RecordRef::of::<Call>(&self.call),
+            RecordRef::of::<Project>(&self.project),
+            RecordRef::of::<Organisation>(&self.lead),
+            RecordRef::of::<Organisation>(&self.manager),
+        ]
+    }
+}

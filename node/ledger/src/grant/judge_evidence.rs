@@ -1,0 +1,236 @@
+//! `judge_evidence`: a reviewer says what part of a tranche its evidence bears out.
+//!
+//! - Allowed: an active organisation with the role reviewer over the grant's call or fund, of no group that benefits, orders, manages or applies in the call.
+//! - Effect: with as many judgements as the parameter asks for, the lowest counts: floor(part · ppm / 10^6) can be ordered and the rest stays planned as a
+//!   part of its own; nothing rejects the evidence. It may be sent again three times, then the part is cancelled: encumbered → envelope.
+//! - Source: rulebook §7 and §17, 0803; table A, cancelled.
+
+use super::grant::{Grant, GrantStatus, Judgement, Part, PartStatus};
+use crate::{
+    accounts::{Movement, PostingError, Postings},
+    action::{Action, Effect, Place},
+    application::application::takes_part,
+    history::{RecordRef, distinct},
+    parameters::Parameter,
+    refusal::{refusals, signer_refusals},
+    registry::{
+        organisation::Organisation,
+        project::Project,
+        role::{Role, Scope},
+    },
+    signer::{Context, first_of_group},
+    state::Overlay,
+    wire::{message, words},
+};
+use octroi_primitives::*;
+
+/// How often rejected evidence may be sent again (rulebook §7).
+pub const RESUBMISSIONS: u32 = 3;
+
+words! {
+    /// What a judgement brought about.
+    pub enum Verdict {
+        /// Other judges are waited for.
+        Waiting = "waiting",
+        /// All of it can be ordered.
+        Accepted = "accepted",
+        /// Some of it can be ordered, the rest is a planned part.
+        AcceptedInPart = "accepted_in_part",
+        /// Evidence may be sent again.
+        Rejected = "rejected",
+        /// Rejected once too often: the money is back in its envelope.
+        Cancelled = "cancelled",
+    }
+}
+
+message! {
+    /// The payload.
+    pub struct JudgeEvidence = JudgeEvidence {
+        /// Which grant.
+        pub grant: GrantId,
+        /// Which tranche.
+        pub tranche: u32,
+        /// What part is accepted; 0 rejects.
+        pub accepted_ppm: Ppm,
+        /// Why only a part.
+        pub reason: Option<ReasonCode>,
+        /// Commitment to the comment.
+        pub comment: Commitment,
+    }
+
+    /// The event.
+    pub struct EvidenceJudged = EvidenceJudged {
+        /// Which grant.
+        pub grant: GrantId,
+        /// Which tranche.
+        pub tranche: u32,
+        /// Which part of it, from 0.
+        pub part: u32,
+        /// What the judge says.
+        pub judgement: Judgement [required],
+        /// What it brought about.
+        pub verdict: Verdict,
+        /// Minor units that can be ordered now.
+        pub payable: u64,
+        /// Minor units that stay planned, as a new part.
+        pub rest: u64,
+        /// A cancelled part goes back to its envelope.
+        pub postings: Postings,
+        /// The project.
+        pub project: ProjectId,
+        /// The lead beneficiary.
+        pub lead: OrganisationId,
+    }
+}
+
+refusals! {
+    signer;
+    UnknownGrant(GrantId): Unknown 1 "grant {0} does not exist", "the grant does not exist";
+    UnknownTranche(u32): Unknown 2 "the grant has no tranche {0}", "the grant has no such tranche";
+    SegregationBeneficiary(OrganisationId): Segregation 1 "the signer is of the group of beneficiary {0}", "the judge's group benefits";
+    SegregationOrdonnateur(OrganisationId): Segregation 2 "the signer is of the group of ordonnateur {0}", "the judge's group signed or ordered as ordonnateur";
+    SegregationManager(OrganisationId): Segregation 3 "the signer is of the group of programme manager {0}", "the judge's group opened the call or screened the application";
+    ConflictParty(CallId): Conflict 1 "the signer's group applies or partners in call {0}", "the judge's group applied or partnered in the same call";
+    StateGrant(GrantId, GrantStatus): State 1 "grant {0} is {1}", "the grant is not active";
+    StateTranche(u32): State 2 "no part of tranche {0} waits for judges", "no evidence waits for judges";
+    DuplicateGroup(OrganisationId): Duplicate 1 "group {0} has judged this evidence", "the signer's group has judged this evidence";
+    EvidenceReason(Ppm): Evidence 1 "{0} without a reason", "evidence is accepted in part without a reason";
+    Insufficient(PostingError): Insufficient 1 "{0}", "what is reserved for the grant does not hold the cancelled part";
+    Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
+}
+signer_refusals!(Refused);
+
+impl From<PostingError> for Refused {
+    fn from(error: PostingError) -> Self {
+        match error {
+            PostingError::Insufficient { .. } => Self::Insufficient(error),
+            PostingError::Overflow(_) => Self::Overflow(error),
+        }
+    }
+}
+
+impl Action for JudgeEvidence {
+    type Event = EvidenceJudged;
+    type Refused = Refused;
+
+    fn validate(&self) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<EvidenceJudged, Refused> {
+        let Self { grant: id, tranche: number, accepted_ppm, reason, comment } = *self;
+
+        cx.active(state)?;
+        let grant = state.get::<Grant>(&id).ok_or(Refused::UnknownGrant(id))?;
+        cx.authorise_any(state, Role::Reviewer, &[Scope::Call(grant.call), Scope::Fund(grant.fund)])?;
+        let tranche = grant.tranche(number).ok_or(Refused::UnknownTranche(number))?;
+        let group = cx.group(state);
+        check_segregation(grant, &cx.organisation, state)?;
+        if takes_part(state, &grant.call, &group) {
+            return Err(Refused::ConflictParty(grant.call));
+        }
+        if grant.status != GrantStatus::Active {
+            return Err(Refused::StateGrant(id, grant.status));
+        }
+        let waiting = tranche.part_in(&[PartStatus::EvidenceSubmitted]);
+        let (part, record) = waiting.ok_or(Refused::StateTranche(number))?;
+        if record.judgements.iter().any(|judgement| judgement.group == group) {
+            return Err(Refused::DuplicateGroup(group));
+        }
+        if accepted_ppm > Ppm::ZERO && accepted_ppm < Ppm::ONE && reason.is_none() {
+            return Err(Refused::EvidenceReason(accepted_ppm));
+        }
+        let judgement = Judgement { judge: cx.organisation, group, accepted_ppm, reason, comment };
+        let (verdict, payable) = verdict(record, &judgement, state.parameter(Parameter::JudgesMin));
+        let mut movement = Movement::in_fund(grant.fund);
+        if verdict == Verdict::Cancelled {
+            movement.transfer(grant.encumbered(&id), grant.source(), record.amount);
+        }
+        let rest = if verdict == Verdict::AcceptedInPart { record.amount - payable } else { 0 };
+        let postings = movement.check(state)?;
+        let (project, lead) = (grant.project, grant.lead());
+        Ok(EvidenceJudged {
+            grant: id,
+            tranche: number,
+            part,
+            judgement,
+            verdict,
+            payable,
+            rest,
+            postings,
+            project,
+            lead,
+        })
+    }
+}
+
+fn check_segregation(grant: &Grant, signer: &OrganisationId, state: &Overlay<'_>) -> Result<(), Refused> {
+    if let Some(party) = first_of_group(state, signer, grant.parties.iter().map(|party| party.organisation)) {
+        return Err(Refused::SegregationBeneficiary(party));
+    }
+    if let Some(ordonnateur) = first_of_group(state, signer, grant.ordonnateurs()) {
+        return Err(Refused::SegregationOrdonnateur(ordonnateur));
+    }
+    match first_of_group(state, signer, grant.managers(state)) {
+        Some(manager) => Err(Refused::SegregationManager(manager)),
+        None => Ok(()),
+    }
+}
+
+/// What a further judgement makes of a part, and the minor units that can be ordered of it. A share so small that it pays nothing rejects.
+fn verdict(part: &Part, judgement: &Judgement, judges_needed: u64) -> (Verdict, u64) {
+    if (part.judgements.len() as u64) + 1 < judges_needed {
+        return (Verdict::Waiting, 0);
+    }
+    let given = part.judgements.iter().map(|earlier| earlier.accepted_ppm);
+    let lowest = given.fold(judgement.accepted_ppm, Ord::min);
+    let payable = u64::try_from(lowest.floor_of(part.amount.into())).expect("a share is at most the part");
+    match payable {
+        0 if part.rejections >= RESUBMISSIONS => (Verdict::Cancelled, 0),
+        0 => (Verdict::Rejected, 0),
+        all if all == part.amount => (Verdict::Accepted, all),
+        some => (Verdict::AcceptedInPart, some),
+    }
+}
+
+impl Effect for EvidenceJudged {
+    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
+        state.update::<Grant>(&self.grant, |grant| {
+            if !grant.judges.contains(&self.judgement.judge) {
+                grant.judges.push(self.judgement.judge);
+            }
+            let part = grant.part_mut(self.tranche, self.part);
+            part.judgements.push(self.judgement.clone());
+            match self.verdict {
+                Verdict::Waiting => {}
+                Verdict::Accepted => part.status = PartStatus::Accepted,
+                Verdict::AcceptedInPart => {
+                    part.status = PartStatus::Accepted;
+                    part.amount = self.payable;
+                    grant.tranche_mut(self.tranche).parts.push(Part::planned(self.rest));
+                }
+                Verdict::Rejected => {
+                    part.status = PartStatus::Rejected;
+                    part.rejections += 1;
+                }
+                Verdict::Cancelled => {
+                    part.status = PartStatus::Cancelled;
+                    part.rejections += 1;
+                }
+            }
+        });
+    }
+
+    fn subjects(&self) -> Vec<RecordRef> {
+        distinct(vec![
+            RecordRef::of::<Grant>(&self.grant),
+            RecordRef::of::<Project>(&self.project),
+            RecordRef::of::<Organisation>(&self.lead),
+            RecordRef::of::<Organisation>(&self.judgement.judge),
+        ])
+    }
+
+    fn postings(&self) -> Option<&Postings> {
+        Some(&self.postings)
+    }
+}

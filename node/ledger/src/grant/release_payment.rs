@@ -1,0 +1,179 @@
+//! `release_payment`: the comptable instructs the bank to pay what was ordered.
+//!
+//! - Allowed: an active organisation with the role comptable over the fund, of another group than the one that ordered.
+//! - Effect: payable → in transit; the payout has a reference (T and 26 characters) for the transfer. The equal debit in a final statement makes it paid.
+//! - Source: rulebook §7 and §17, 0805; table A, released.
+
+use super::{
+    grant::{Grant, PartStatus},
+    payout::{self, Payout, PayoutStatus, in_transit_from},
+};
+use crate::{
+    accounts::{Account, Movement, PostingError, Postings, balance},
+    action::{Action, Effect, Place},
+    bank::account::BankAccount,
+    history::{RecordRef, distinct},
+    refusal::{refusals, signer_refusals},
+    registry::{
+        fund::Fund,
+        organisation::{Organisation, Status},
+        project::Project,
+        role::{Role, Scope},
+    },
+    signer::{Context, first_of_group},
+    state::Overlay,
+    wire::message,
+};
+use octroi_primitives::*;
+
+message! {
+    /// The payload.
+    pub struct ReleasePayment = ReleasePayment {
+        /// Which grant.
+        pub grant: GrantId,
+        /// Which tranche.
+        pub tranche: u32,
+        /// From 1; one more for each new try.
+        pub attempt: u32,
+        /// From which account of the fund.
+        pub from_account: BankAccountId,
+        /// To which account, as in the convention.
+        pub payee_account: Commitment,
+        /// When the bank should pay.
+        pub execution_date: LegalDate [required],
+    }
+
+    /// The event.
+    pub struct PaymentReleased = PaymentReleased {
+        /// The new payout.
+        pub id: PayoutId,
+        /// As it stands in the state.
+        pub payout: Payout [required],
+        /// Who released.
+        pub comptable: OrganisationId,
+        /// Payable → in transit.
+        pub postings: Postings,
+        /// The project.
+        pub project: ProjectId,
+    }
+}
+
+refusals! {
+    signer;
+    UnknownGrant(GrantId): Unknown 1 "grant {0} does not exist", "the grant does not exist";
+    UnknownTranche(u32): Unknown 2 "the grant has no tranche {0}", "the grant has no such tranche";
+    UnknownAccount(BankAccountId): Unknown 3 "bank account {0} does not exist", "the paying account does not exist";
+    SegregationOrdered(OrganisationId): Segregation 1 "the signer is of the group of {0}, which ordered", "the comptable's group ordered the payment";
+    StateTranche(u32): State 1 "no part of tranche {0} is ordered", "nothing of the tranche waits to be released";
+    StateAttempt(u32, u32): State 2 "attempt {0}, the next is {1}", "the attempt is not the next one";
+    StatePayee(OrganisationId): State 3 "payee {0} is not active", "the lead beneficiary is suspended, merged or closed";
+    ReferenceFund(BankAccountId, FundCode): Reference 1 "bank account {0} is of fund {1}", "the paying account is of another fund";
+    ReferencePayee(): Reference 2 "the payee's account is not that of the convention", "the payee's account is not that of the convention";
+    DatePast(LegalDate, LegalDate): Date 1 "execution date {0} is before today, {1}", "the execution date has passed";
+    InsufficientBank(i128, u64): Insufficient 1 "{0} minor units are free on the account, {1} are needed", "the account holds too little besides what is in transit";
+    Insufficient(PostingError): Insufficient 2 "{0}", "the payable account does not hold the amount";
+    Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
+}
+signer_refusals!(Refused);
+
+impl From<PostingError> for Refused {
+    fn from(error: PostingError) -> Self {
+        match error {
+            PostingError::Insufficient { .. } => Self::Insufficient(error),
+            PostingError::Overflow(_) => Self::Overflow(error),
+        }
+    }
+}
+
+impl Action for ReleasePayment {
+    type Event = PaymentReleased;
+    type Refused = Refused;
+
+    fn validate(&self) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<PaymentReleased, Refused> {
+        let Self { grant: grant_id, tranche: number, attempt, from_account, payee_account, execution_date } = *self;
+
+        cx.active(state)?;
+        let grant = state.get::<Grant>(&grant_id).ok_or(Refused::UnknownGrant(grant_id))?;
+        cx.authorise(state, Role::Comptable, Scope::Fund(grant.fund))?;
+        let tranche = grant.tranche(number).ok_or(Refused::UnknownTranche(number))?;
+        let account = state.get::<BankAccount>(&from_account).ok_or(Refused::UnknownAccount(from_account))?;
+        let waiting = tranche.part_in(&[PartStatus::Ordered, PartStatus::Failed]);
+        let ordered_by = waiting.and_then(|(_, part)| part.ordered_by);
+        if let Some(orderer) = first_of_group(state, &cx.organisation, ordered_by) {
+            return Err(Refused::SegregationOrdered(orderer));
+        }
+        let (part, ordered) = waiting.ok_or(Refused::StateTranche(number))?;
+        if attempt != tranche.attempts + 1 {
+            return Err(Refused::StateAttempt(attempt, tranche.attempts + 1));
+        }
+        let payee = grant.lead();
+        if state.get::<Organisation>(&payee).is_none_or(|organisation| organisation.status != Status::Active) {
+            return Err(Refused::StatePayee(payee));
+        }
+        if account.fund != grant.fund {
+            return Err(Refused::ReferenceFund(from_account, account.fund));
+        }
+        let agreed = grant.convention.as_ref().and_then(|convention| convention.payee_account);
+        if agreed != Some(payee_account) {
+            return Err(Refused::ReferencePayee());
+        }
+        let today = cx.place.date();
+        if execution_date < today {
+            return Err(Refused::DatePast(execution_date, today));
+        }
+        let held = balance(state, &Account::Bank { account: from_account });
+        let free = held - i128::from(in_transit_from(state, &from_account));
+        if free < i128::from(ordered.amount) {
+            return Err(Refused::InsufficientBank(free, ordered.amount));
+        }
+        let id = PayoutId::new(object_id("payout", &cx.place.transaction));
+        let mut movement = Movement::in_fund(grant.fund);
+        movement.transfer(
+            Account::Payable { grant: grant_id, tranche: number },
+            Payout::account(&id),
+            ordered.amount,
+        );
+        let postings = movement.check(state)?;
+        let payout = Payout {
+            grant: grant_id,
+            tranche: number,
+            part,
+            attempt,
+            fund: grant.fund,
+            from_account,
+            payee_account,
+            payee,
+            amount: Amount::new(ordered.amount, grant.awarded.currency),
+            execution_date,
+            status: PayoutStatus::InTransit,
+            entry: None,
+        };
+        Ok(PaymentReleased { id, payout, comptable: cx.organisation, postings, project: grant.project })
+    }
+}
+
+impl Effect for PaymentReleased {
+    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
+        payout::released(state, &self.id, &self.payout);
+    }
+
+    fn subjects(&self) -> Vec<RecordRef> {
+        let mut subjects = vec![
+            RecordRef::of::<Project>(&self.project),
+            RecordRef::of::<Fund>(&self.payout.fund),
+            RecordRef::of::<BankAccount>(&self.payout.from_account),
+            RecordRef::of::<Organisation>(&self.payout.payee),
+            RecordRef::of::<Organisation>(&self.comptable),
+        ];
+        subjects.extend(payout::subjects(&self.id, &self.payout));
+        distinct(subjects)
+    }
+
+    fn postings(&self) -> Option<&Postings> {
+        Some(&self.postings)
+    }
+}

@@ -288,6 +288,11 @@ impl Network {
         self.decide_as(id(organisation), &[key(organisation).public()], payload)
     }
 
+    /// The id of the transaction that [`Network::decide`] asks about.
+    pub fn next_transaction(&self) -> TransactionId {
+        TransactionId::new(hash("fixture-transaction", &[&self.salts.to_be_bytes()]))
+    }
+
     /// As [`Network::decide`], signed by these keys.
     ///
     /// # Errors
@@ -298,7 +303,7 @@ impl Network {
         keys: &[PublicKey],
         payload: Payload,
     ) -> Result<Event, Refusal> {
-        let transaction = TransactionId::new(hash("fixture-transaction", &[&self.salts.to_be_bytes()]));
+        let transaction = self.next_transaction();
         let place = Place {
             height: Height(self.state.head().height.0 + 1),
             time: BlockTime(self.now().0 + 1),

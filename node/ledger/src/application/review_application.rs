@@ -178,3 +178,99 @@ impl Effect for ApplicationReviewed {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Kind, Payload},
+        application::fixture::*,
+        fixture::{assert_round_trips, commitment, fund, id},
+        registry::role::RoleGrant,
+    };
+
+    fn edit(t: &mut Trial<ReviewApplication>, change: impl FnOnce(&mut Application)) {
+        let id = t.act.application;
+        t.network.edit(|state| state.update::<Application>(&id, change));
+    }
+
+    fn call_is(t: &mut Trial<ReviewApplication>, status: CallStatus) {
+        let call = record(&t.network, t.act.application).call;
+        t.network.edit(|state| state.update::<Call>(&call, |call| call.status = status));
+    }
+
+    #[test]
+    fn a_review_is_refused_in_order_of_precedence() {
+        let (mut network, call, application) = submitted();
+        network.edit(|state| {
+            for organisation in ["asso1_branch", "foundation"] {
+                let key = (id(organisation), Role::Reviewer, Scope::Call(call));
+                state.put::<RoleGrant>(key, RoleGrant { change: None });
+            }
+            state.update::<Call>(&call, |call| call.status = CallStatus::Decided);
+        });
+        let mut act = review(application, 1_001, 0);
+        act.no_conflict = false;
+        act.scores.extend(vec![act.scores[0].clone(); 63]);
+        let steps: &[Step<ReviewApplication>] = &[
+            ("LimitScores", |t| t.act.scores.truncate(2)),
+            ("LimitScore", |t| t.act.scores[1].score = 1_000),
+            ("Suspended", |t| t.reinstate()),
+            ("RoleMissing", |t| {
+                t.sign_as("foundation");
+                t.act.scores.truncate(1);
+                t.act.application = ApplicationId::ZERO;
+            }),
+            ("UnknownApplication", |t| t.act.application = *t.network.state.all::<Application>().next().unwrap().0),
+            ("SegregationManager", |t| t.sign_as("asso1_branch")),
+            ("ConflictParty", |t| t.sign_as("federation")),
+            ("ConflictDeclared", |t| t.act.no_conflict = true),
+            ("StateNotAdmissible", |t| edit(t, |record| record.status = ApplicationStatus::UnderReview)),
+            ("StateDeciding", |t| call_is(t, CallStatus::Closed)),
+            ("LimitCriteria", |t| {
+                t.act.scores = review(t.act.application, 1, 2).scores;
+                let earlier =
+                    Review { reviewer: id("federation"), group: id("federation"), scores: vec![], comment: commitment("") };
+                edit(t, |record| record.reviews = vec![earlier; 64]);
+            }),
+            ("LimitReviews", |t| edit(t, |record| record.reviews.truncate(1))),
+            ("DuplicateGroup", |t| t.sign_as("university")),
+        ];
+        let trial = Trial::faulty(network, "lab", act);
+        assert_precedence(Kind::ReviewApplication, trial, Payload::ReviewApplication, steps);
+    }
+
+    #[test]
+    fn the_score_is_the_floored_mean_of_weighted_scores_and_two_groups_make_it_ready() {
+        let (mut network, call, application) = submitted();
+        screen(&mut network, application);
+        assert_round_trips(&Payload::ReviewApplication(review(application, 1, 2)));
+        let ready = |network: &crate::fixture::Network| {
+            record(network, application).is_ready(network.state.get::<Call>(&call).unwrap(), &network.state.overlay())
+        };
+        network.run("federation", Payload::ReviewApplication(review(application, 801, 600))).unwrap();
+        // 0.6 · 801 + 0.4 · 600 = 720.6
+        assert_eq!(record(&network, application).score, Some(720));
+        assert!(!ready(&network));
+        network.run("university", Payload::ReviewApplication(review(application, 500, 1_000))).unwrap();
+        // (720.6 + 700) / 2 = 710.3
+        let reviewed = record(&network, application);
+        assert_eq!((reviewed.score, reviewed.status), (Some(710), ApplicationStatus::UnderReview));
+        assert_eq!(reviewed.reviews[0].scores[0].criterion.as_str(), "impact", "in the order of the call");
+        assert!(ready(&network));
+        assert_eq!(network.refusal("university", Payload::ReviewApplication(review(application, 1, 1))), "DuplicateGroup");
+    }
+
+    #[test]
+    fn a_reviewer_of_one_call_reviews_no_other() {
+        let (mut network, _, application) = submitted();
+        screen(&mut network, application);
+        let elsewhere = (id("lab"), Role::Reviewer, Scope::Call(CallId::ZERO));
+        network.edit(|state| state.put::<RoleGrant>(elsewhere, RoleGrant { change: None }));
+        let act = Payload::ReviewApplication(review(application, 1, 1));
+        assert_eq!(network.refusal("lab", act.clone()), "RoleMissing");
+        let here = (id("lab"), Role::Reviewer, Scope::Fund(fund()));
+        network.edit(|state| state.put::<RoleGrant>(here, RoleGrant { change: None }));
+        assert!(network.run("lab", act).is_ok());
+    }
+}

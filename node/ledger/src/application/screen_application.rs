@@ -132,3 +132,78 @@ impl Effect for ApplicationScreened {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Kind, Payload},
+        application::fixture::*,
+        fixture::{DAY, assert_round_trips, id, network},
+        registry::role::RoleGrant,
+    };
+
+    fn call_of(t: &Trial<ScreenApplication>) -> CallId {
+        record(&t.network, t.act.application).call
+    }
+
+    #[test]
+    fn a_screening_is_refused_in_order_of_precedence() {
+        let mut network = network();
+        let call = open_call(&mut network);
+        let application = submit(&mut network, call);
+        network.edit(|state| {
+            state.update::<Application>(&application, |record| record.status = ApplicationStatus::Admissible);
+            let manages = |organisation| (organisation, Role::ProgrammeManager, Scope::Fund(crate::fixture::fund()));
+            state.put::<RoleGrant>(manages(id("asso1_branch")), RoleGrant { change: None });
+        });
+        // The role is held over the application's fund: it cannot be judged before the application is found.
+        let steps: &[Step<ScreenApplication>] = &[
+            ("LimitFailed", |t| t.act.failed.truncate(1)),
+            ("Suspended", |t| t.reinstate()),
+            ("RoleMissing", |t| {
+                t.sign_as("asso1_branch");
+                t.act.application = ApplicationId::ZERO;
+            }),
+            ("UnknownApplication", |t| t.act.application = *t.network.state.all::<Application>().next().unwrap().0),
+            ("SegregationApplicant", |t| t.sign_as("foundation")),
+            ("StateCallOpen", |t| {
+                t.network.advance(OPEN_DAYS * DAY);
+                let call = call_of(t);
+                t.network.edit(|state| state.update::<Call>(&call, |call| call.status = CallStatus::Deciding));
+            }),
+            ("StateCallOver", |t| {
+                let call = call_of(t);
+                t.network.edit(|state| state.update::<Call>(&call, |call| call.status = CallStatus::Closed));
+            }),
+            ("StateScreened", |t| {
+                let id = t.act.application;
+                t.network.edit(|state| {
+                    state.update::<Application>(&id, |record| record.status = ApplicationStatus::Submitted);
+                });
+            }),
+            ("ReferenceCode", |t| t.act.failed = vec![Eligibility::NonProfit]),
+        ];
+        let act = ScreenApplication { application, failed: vec![Eligibility::Sme; 2] };
+        let trial = Trial::faulty(network, "lab", act);
+        assert_precedence(Kind::ScreenApplication, trial, Payload::ScreenApplication, steps);
+    }
+
+    #[test]
+    fn a_screening_finds_admissible_or_names_what_failed() {
+        let (mut network, call, application) = submitted();
+        let failed = ScreenApplication { application, failed: vec![Eligibility::Commons] };
+        assert_round_trips(&Payload::ScreenApplication(failed.clone()));
+        let mut other = network.clone();
+        other.run("foundation", Payload::ScreenApplication(failed)).unwrap();
+        let screened = record(&other, application);
+        assert_eq!(screened.status, ApplicationStatus::Ineligible);
+        assert_eq!(screened.failed, [Eligibility::Commons]);
+        assert_eq!(other.state.get::<CallProject>(&(call, screened.project)), None);
+
+        screen(&mut network, application);
+        let screened = record(&network, application);
+        assert_eq!((screened.status, screened.screened_by), (ApplicationStatus::Admissible, Some(id("foundation"))));
+        assert!(network.state.get::<CallProject>(&(call, screened.project)).is_some());
+    }
+}

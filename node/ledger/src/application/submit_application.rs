@@ -339,3 +339,202 @@ impl Effect for ApplicationSubmitted {
         subjects
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Kind, Payload},
+        application::fixture::*,
+        fixture::{assert_round_trips, id, key, name, network},
+        signer,
+    };
+
+    /// An application with every fault at once.
+    fn faulty() -> Trial<SubmitApplication> {
+        let mut network = network();
+        let call = open_call(&mut network);
+        let own = project(&mut network, "asso1");
+        network.run("asso1", Payload::SubmitApplication(application(call, own))).unwrap();
+        let mut act = application(CallId::ZERO, ProjectId::ZERO);
+        act.title = name("mail someone@example.org");
+        act.requested = Amount::eur(0);
+        act.eligible_cost = Amount::new(100_000_000, "CHF".parse().unwrap());
+        act.partners = vec![Partner { organisation: OrganisationId::ZERO, share_ppm: Ppm::ONE }; 65];
+        act.co_funding = vec![CoFunding {
+            funder: CoFunder::Organisation(OrganisationId::ZERO),
+            amount: Amount::eur(1),
+            secured: true,
+        }];
+        act.tranches.clear();
+        act.months = 19;
+        act.territory = Some(TerritoryCode::new("99").unwrap());
+        Trial::faulty(network, "asso3", act)
+    }
+
+    fn in_currency(act: &mut SubmitApplication, currency: &str) {
+        let currency = currency.parse().unwrap();
+        act.requested.currency = currency;
+        act.eligible_cost.currency = currency;
+        act.tranches.iter_mut().for_each(|tranche| tranche.amount.currency = currency);
+        act.co_funding.iter_mut().for_each(|line| line.amount.currency = currency);
+    }
+
+    fn own_call(t: &Trial<SubmitApplication>) -> CallId {
+        *t.network.state.all::<Call>().next().unwrap().0
+    }
+
+    #[test]
+    fn an_application_is_refused_in_order_of_precedence() {
+        let steps: &[Step<SubmitApplication>] = &[
+            ("AmountBounds", |t| t.act.requested = Amount::eur(50_000)),
+            ("CurrencyMixed", |t| in_currency(&mut t.act, "CHF")),
+            ("LimitLists", |t| t.act.partners.truncate(2)),
+            ("LimitTranches", |t| {
+                t.act.tranches =
+                    vec![tranche(1, TrancheKind::Advance, 100), tranche(2, TrancheKind::Balance, 100)];
+                in_currency(&mut t.act, "CHF");
+            }),
+            ("SharesSum", |t| {
+                let half = Ppm::new(500_000).unwrap();
+                t.act.lead_share_ppm = Ppm::ZERO;
+                t.act.partners.iter_mut().for_each(|partner| partner.share_ppm = half);
+            }),
+            ("SharesPartner", |t| t.act.partners[1].organisation = id("asso3")),
+            ("PersonalDataText", |t| t.act.title = name("Carte ouverte (invented)")),
+            ("Suspended", |t| t.reinstate()),
+            ("RoleMissing", |t| t.sign()),
+            ("UnknownCall", |t| t.act.call = own_call(t)),
+            ("UnknownProject", |t| t.act.project = ProjectId::new(hash("fixture-project", &[b"asso1"]))),
+            ("UnknownOrganisation", |t| {
+                t.act.partners[0].organisation = id("asso2");
+                t.act.co_funding[0].funder = CoFunder::Organisation(id("region"));
+            }),
+            ("TerritoryUnknown", |t| t.act.territory = Some(TerritoryCode::new("fr").unwrap())),
+            ("StateProject", |t| {
+                let project = t.act.project;
+                t.network.edit(|state| state.update::<Project>(&project, |project| project.co_holders = vec![id("asso3")]));
+            }),
+            ("StateLive", |t| {
+                t.act.project = project(&mut t.network, "asso3");
+                let project = t.act.project;
+                t.network.edit(|state| {
+                    state.update::<Project>(&project, |project| project.licence = Text::new("Proprietary").unwrap());
+                });
+                t.status("asso2", Status::Suspended);
+            }),
+            ("StatePartner", |t| {
+                t.status("asso2", Status::Active);
+                let call = t.act.call;
+                let later = t.network.in_days(1);
+                t.network.edit(|state| state.update::<Call>(&call, |call| call.opens_at = later));
+            }),
+            ("WindowShut", |t| {
+                let call = t.act.call;
+                let now = t.network.now();
+                t.network.edit(|state| {
+                    state.update::<Call>(&call, |call| {
+                        call.opens_at = now;
+                        call.applications = 1_000;
+                    });
+                });
+            }),
+            ("LimitLive", |t| {
+                let call = t.act.call;
+                t.network.edit(|state| state.update::<Call>(&call, |call| call.applications = 999));
+            }),
+            ("SharesLead", |t| {
+                t.act.partners.truncate(1);
+                t.act.lead_share_ppm = Ppm::new(500_000).unwrap();
+            }),
+            ("CurrencyOther", |t| in_currency(&mut t.act, "EUR")),
+            ("AmountOutside", |t| {
+                t.act.requested = Amount::eur(1_000_000);
+                t.act.eligible_cost = Amount::eur(1_428_571);
+            }),
+            ("AmountRate", |t| t.act.eligible_cost = Amount::eur(1_428_572)),
+            ("AmountTranches", |t| {
+                t.act.tranches =
+                    vec![tranche(1, TrancheKind::Advance, 300_001), tranche(2, TrancheKind::Interim, 699_999)];
+            }),
+            ("AmountAdvance", |t| {
+                t.act.tranches = vec![
+                    tranche(1, TrancheKind::Advance, 300_000),
+                    tranche(2, TrancheKind::Interim, 500_001),
+                    tranche(3, TrancheKind::Balance, 199_999),
+                ];
+            }),
+            ("AmountRetention", |t| {
+                t.act.tranches[1] = tranche(2, TrancheKind::Interim, 500_000);
+                t.act.tranches[2] = tranche(3, TrancheKind::Balance, 200_000);
+                t.act.co_funding[0].amount = Amount::eur(428_573);
+            }),
+            ("AmountCoFunding", |t| t.act.co_funding[0].amount = Amount::eur(428_572)),
+            ("LimitMonths", |t| t.act.months = 18),
+            ("TerritoryOutside", |t| t.act.territory = None),
+            ("EvidenceLicence", |t| {
+                let project = t.act.project;
+                t.network.edit(|state| {
+                    state.update::<Project>(&project, |project| project.licence = Text::new("CC-BY-SA-4.0").unwrap());
+                });
+            }),
+        ];
+        assert_precedence(Kind::SubmitApplication, faulty(), Payload::SubmitApplication, steps);
+    }
+
+    #[test]
+    fn applications_are_numbered_by_arrival_and_their_groups_take_part_in_the_call() {
+        let mut network = network();
+        let call = open_call(&mut network);
+        let first = submit(&mut network, call);
+        let second = {
+            let project = project(&mut network, "asso1_branch");
+            let mut act = application(call, project);
+            act.partners.clear();
+            act.lead_share_ppm = Ppm::ONE;
+            match network.run("asso1_branch", Payload::SubmitApplication(act)) {
+                Ok(crate::action::Event::SubmitApplication(submitted)) => submitted,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(second.application.number, 2);
+        assert_eq!(network.state.get::<Call>(&call).unwrap().applications, 2);
+        let listed: Vec<_> = network.state.all::<CallApplication>().map(|(key, listed)| (*key, listed.application)).collect();
+        assert_eq!(listed, [((call, 1), first), ((call, 2), second.id)]);
+        // The branch counts for its group.
+        let parties: Vec<_> = network.state.all::<CallParty>().map(|((_, group), party)| (*group, party.applications)).collect();
+        let mut expected = [(id("asso1"), 2), (id("asso2"), 1)];
+        expected.sort();
+        assert_eq!(parties, expected);
+        assert_eq!(signer::group(&network.state, &id("asso1_branch")), id("asso1"));
+        assert_eq!(network.state.entry::<Application>(&first).unwrap().history.count, 1);
+    }
+
+    #[test]
+    fn a_co_holder_may_apply_and_the_window_is_half_open() {
+        let mut network = network();
+        let call = open_call(&mut network);
+        let own = project(&mut network, "asso1");
+        network.edit(|state| state.update::<Project>(&own, |project| project.co_holders = vec![id("asso3")]));
+        let act = Payload::SubmitApplication(application(call, own));
+        let close = network.state.get::<Call>(&call).unwrap().closes_at;
+        let mut late = network.clone();
+        network.advance_to(BlockTime(close.0 - 2));
+        late.advance_to(BlockTime(close.0 - 1));
+        let decide = |network: &crate::fixture::Network| {
+            network.decide_as(id("asso3"), &[key("asso3").public()], act.clone())
+        };
+        assert!(decide(&network).is_ok());
+        assert_eq!(crate::fixture::variant(decide(&late)), "WindowShut");
+    }
+
+    #[test]
+    fn an_application_survives_the_wire() {
+        let mut act = application(CallId::ZERO, ProjectId::ZERO);
+        act.co_funding = vec![
+            CoFunding { funder: CoFunder::Named(name("Mairie")), amount: Amount::eur(5), secured: false },
+            CoFunding { funder: CoFunder::Organisation(id("region")), amount: Amount::eur(6), secured: true },
+        ];
+        assert_round_trips(&Payload::SubmitApplication(act));
+    }
+}

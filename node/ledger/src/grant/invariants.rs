@@ -148,3 +148,46 @@ fn check_transit(state: &State) -> Result<(), GrantBroken> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::AccountBalance,
+        fixture::{account, fund},
+        grant::fixture::{active, judge, pay},
+    };
+
+    #[test]
+    fn each_invariant_notices_what_breaks_it() {
+        let (mut network, grant) = active();
+        pay(&mut network, grant, 1, 1, 300_000);
+        judge(&mut network, grant, 2, 500_000, 1_000_000);
+        check(&network.state).unwrap();
+        let broken = |change: &dyn Fn(&mut crate::state::Overlay<'_>)| {
+            let mut network = network.clone();
+            network.edit(change);
+            check(&network.state).unwrap_err()
+        };
+        let of_grant = |change: fn(&mut Grant)| broken(&move |state| state.update::<Grant>(&grant, change));
+        assert!(matches!(of_grant(|record| record.awarded.minor += 1), GrantBroken::Sum { .. }));
+        assert!(matches!(of_grant(|record| record.part_mut(2, 0).amount -= 1), GrantBroken::Sum { .. }));
+        assert!(matches!(
+            of_grant(|record| record.part_mut(2, 0).status = PartStatus::Cancelled),
+            GrantBroken::Account { .. }
+        ));
+        assert!(matches!(
+            of_grant(|record| record.part_mut(3, 0).status = PartStatus::Paid),
+            GrantBroken::Unproven(_, 3)
+        ));
+        let encumbered = Account::Encumbered { fund: fund(), grant };
+        assert!(matches!(
+            broken(&|state| state.put(encumbered.clone(), AccountBalance { fund: fund(), balance: -1 })),
+            GrantBroken::Account { .. }
+        ));
+        assert!(matches!(
+            broken(&|state| state.put(account(), TransitTotal { amount: 1 })),
+            GrantBroken::Transit { .. }
+        ));
+    }
+}

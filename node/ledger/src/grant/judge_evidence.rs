@@ -234,3 +234,132 @@ impl Effect for EvidenceJudged {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind, Payload},
+        application::{
+            application::CallParty,
+            fixture::{Step, Trial, assert_precedence},
+        },
+        fixture::{assert_round_trips, commitment, id},
+        grant::fixture::*,
+    };
+
+    fn judged_by(organisation: &str) -> Judgement {
+        Judgement {
+            judge: id(organisation),
+            group: id(organisation),
+            accepted_ppm: Ppm::ONE,
+            reason: None,
+            comment: commitment(""),
+        }
+    }
+
+    fn faulty() -> Trial<JudgeEvidence> {
+        let (mut network, grant) = active();
+        for organisation in ["asso1_branch", "region", "foundation", "asso3"] {
+            give(&mut network, organisation, Role::Reviewer);
+        }
+        network.edit(|state| {
+            let call = state.get::<Grant>(&grant).unwrap().call;
+            state.put::<CallParty>((call, id("asso3")), CallParty { applications: 1 });
+            state.update::<Grant>(&grant, |record| record.status = GrantStatus::Closed);
+        });
+        let mut act = judgement(grant, 9, 500_000);
+        act.reason = None;
+        Trial::faulty(network, "lab", act)
+    }
+
+    #[test]
+    fn a_judgement_is_refused_in_order_of_precedence() {
+        let steps: &[Step<JudgeEvidence>] = &[
+            ("Suspended", |t| t.reinstate()),
+            ("RoleMissing", |t| {
+                t.sign_as("asso1_branch");
+                t.act.grant = GrantId::ZERO;
+            }),
+            ("UnknownGrant", |t| t.act.grant = only(t)),
+            ("UnknownTranche", |t| t.act.tranche = 2),
+            ("SegregationBeneficiary", |t| t.sign_as("region")),
+            ("SegregationOrdonnateur", |t| t.sign_as("foundation")),
+            ("SegregationManager", |t| t.sign_as("asso3")),
+            ("ConflictParty", |t| t.sign_as("federation")),
+            ("StateGrant", |t| edit(t, |record| record.status = GrantStatus::Active)),
+            ("StateTranche", |t| {
+                edit(t, |record| {
+                    let part = record.part_mut(2, 0);
+                    part.status = PartStatus::EvidenceSubmitted;
+                    part.rejections = RESUBMISSIONS;
+                    part.judgements = vec![judged_by("federation")];
+                });
+            }),
+            ("DuplicateGroup", |t| t.sign_as("university")),
+            ("EvidenceReason", |t| {
+                t.act.accepted_ppm = Ppm::ZERO;
+                let encumbered = record(&t.network, t.act.grant).encumbered(&t.act.grant);
+                set_balance(t, encumbered, -399_999);
+            }),
+            ("Insufficient", |t| {
+                let record = record(&t.network, t.act.grant);
+                set_balance(t, record.encumbered(&t.act.grant), -400_000);
+                set_balance(t, record.source(), i128::MIN);
+            }),
+            ("Overflow", |t| {
+                let source = record(&t.network, t.act.grant).source();
+                set_balance(t, source, 0);
+            }),
+        ];
+        assert_precedence(Kind::JudgeEvidence, faulty(), Payload::JudgeEvidence, steps);
+    }
+
+    #[test]
+    fn the_lowest_share_counts_and_the_rest_stays_planned() {
+        let (mut network, grant) = active();
+        assert_round_trips(&Payload::JudgeEvidence(judgement(grant, 2, 1)));
+        judge(&mut network, grant, 2, 1_000_000, 333_333);
+        let tranche = record(&network, grant).tranche(2).unwrap().clone();
+        let parts: Vec<_> = tranche.parts.iter().map(|part| (part.amount, part.status)).collect();
+        // floor(400,000 · 0.333333) = 133,333
+        assert_eq!(parts, [(133_333, PartStatus::Accepted), (266_667, PartStatus::Planned)]);
+
+        // The rest is proven and paid on its own.
+        judge(&mut network, grant, 2, 1_000_000, 1_000_000);
+        pay(&mut network, grant, 2, 1, 133_333);
+        pay(&mut network, grant, 2, 2, 266_667);
+        let tranche = record(&network, grant).tranche(2).unwrap().clone();
+        assert!(tranche.parts.iter().all(|part| part.status == PartStatus::Paid));
+        assert_eq!(tranche.attempts, 2);
+    }
+
+    #[test]
+    fn a_share_that_pays_nothing_rejects() {
+        let (mut network, grant) = active();
+        judge(&mut network, grant, 2, 2, 1_000_000);
+        assert_eq!(record(&network, grant).tranche(2).unwrap().parts[0].status, PartStatus::Rejected);
+    }
+
+    #[test]
+    fn evidence_is_sent_again_three_times_then_the_part_goes_back_to_its_envelope() {
+        let (mut network, grant) = active();
+        let before = record(&network, grant);
+        let envelope = credit_of(&network, &before.source());
+        for round in 1..=3 {
+            judge(&mut network, grant, 2, 0, 1_000_000);
+            let part = record(&network, grant).tranche(2).unwrap().parts[0].clone();
+            assert_eq!((part.status, part.rejections), (PartStatus::Rejected, round));
+        }
+        run(&mut network, "asso1", Payload::SubmitEvidence(evidence(grant, 2)));
+        run(&mut network, "federation", Payload::JudgeEvidence(judgement(grant, 2, 0)));
+        let last = run(&mut network, "consumers", Payload::JudgeEvidence(judgement(grant, 2, 0)));
+        let Event::JudgeEvidence(judged) = last else { panic!() };
+        assert_eq!(judged.verdict, Verdict::Cancelled);
+        assert_eq!(credit_of(&network, &before.source()), envelope + 400_000);
+        assert_eq!(credit_of(&network, &before.encumbered(&grant)), 600_000);
+        assert_eq!(network.refusal("asso1", Payload::SubmitEvidence(evidence(grant, 2))), "StateTranche");
+        // What comes after a cancelled tranche may go on.
+        run(&mut network, "asso1", Payload::SubmitEvidence(evidence(grant, 3)));
+    }
+}

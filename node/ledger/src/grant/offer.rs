@@ -234,3 +234,80 @@ fn planned(asked: &Application, offered: &OfferedTranche) -> Tranche {
         attempts: 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        application::fixture::{record, reviewed, submitted, tranche},
+        fixture::{DAY, id},
+        grant::fixture::{offer_of, offered},
+        wire::Canonical,
+    };
+
+    fn amounts(offer: &GrantOffer) -> Vec<(u32, u64)> {
+        offer.tranches.iter().map(|offered| (offered.number, offered.amount)).collect()
+    }
+
+    #[test]
+    fn an_award_is_split_over_the_plan_by_largest_remainder() {
+        let (network, _, application) = reviewed();
+        let offer = offer_of(&network, application, 500_000).unwrap();
+        assert_eq!(amounts(&offer), [(1, 150_000), (2, 200_000), (3, 150_000)]);
+        assert_eq!(offer.sign_before, BlockTime(network.now().0 + 90 * DAY));
+        assert_eq!(GrantOffer::from_bytes(&offer.to_bytes()), Ok(offer));
+    }
+
+    #[test]
+    fn a_tranche_of_nothing_is_dropped() {
+        let (mut network, _, application) = reviewed();
+        network.edit(|state| {
+            state.update::<Application>(&application, |record| {
+                record.tranches =
+                    vec![tranche(1, TrancheKind::Advance, 1), tranche(2, TrancheKind::Balance, 999_999)];
+            });
+        });
+        let offer = offer_of(&network, application, 100_000).unwrap();
+        assert_eq!(amounts(&offer), [(2, 100_000)]);
+    }
+
+    #[test]
+    fn the_limits_of_the_call_are_checked_again_on_what_rounding_makes_of_the_award() {
+        let (mut network, call, application) = reviewed();
+        // 30 % of 100,001 is 30,000.3: the split gives 30,000 to the advance, 40,001 to the interim tranche.
+        assert_eq!(amounts(&offer_of(&network, application, 100_001).unwrap()), [(1, 30_000), (2, 40_001), (3, 30_000)]);
+        // Of 100,002 both get 30,000.6, and the advance would get 30,001.
+        match offer_of(&network, application, 100_002) {
+            Err(OfferError::Amount { what, minor, .. }) => assert_eq!((what, minor), ("advances", 30_001)),
+            other => panic!("{other:?}"),
+        }
+        network.edit(|state| {
+            state.update::<Call>(&call, |call| call.retention_min_ppm = Ppm::new(300_000).unwrap());
+        });
+        match offer_of(&network, application, 100_001) {
+            Err(OfferError::Amount { what, minor, .. }) => assert_eq!((what, minor), ("the balance", 30_000)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_admissible_applications_are_offered_anything() {
+        let (network, _, application) = submitted();
+        assert!(matches!(offer_of(&network, application, 1), Err(OfferError::State(..))));
+        assert!(matches!(offer_of(&network, ApplicationId::ZERO, 1), Err(OfferError::Unknown(_))));
+        let (network, _, application) = reviewed();
+        assert!(matches!(offer_of(&network, application, 0), Err(OfferError::State(..))));
+    }
+
+    #[test]
+    fn an_offer_makes_a_grant_of_all_partners_and_decides_the_application() {
+        let (mut network, grant) = offered();
+        let made = crate::grant::fixture::record(&network, grant);
+        let parties: Vec<_> = made.parties.iter().map(|party| (party.organisation, party.share_ppm.get())).collect();
+        assert_eq!(parties, [(id("asso1"), 700_000), (id("asso2"), 300_000)]);
+        assert_eq!(made.status, GrantStatus::Offered);
+        assert_eq!(record(&network, made.application).status, ApplicationStatus::Awarded);
+        network.edit(|state| refuse(state, &made.application));
+        assert_eq!(record(&network, made.application).status, ApplicationStatus::Refused);
+    }
+}

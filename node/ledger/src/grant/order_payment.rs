@@ -181,3 +181,99 @@ impl Effect for PaymentOrdered {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind, Payload},
+        application::fixture::{Step, Trial, assert_precedence},
+        fixture::assert_round_trips,
+        grant::fixture::*,
+    };
+
+    fn faulty() -> Trial<OrderPayment> {
+        let (mut network, grant) = active();
+        for organisation in ["bank_branch", "asso1_branch", "federation", "foundation"] {
+            give(&mut network, organisation, Role::Ordonnateur);
+        }
+        network.edit(|state| {
+            state.update::<Grant>(&grant, |record| {
+                record.status = GrantStatus::Offered;
+                record.tranche_mut(3).kind = TrancheKind::Advance;
+                record.part_mut(3, 0).status = PartStatus::Ordered;
+            });
+        });
+        let amount = Amount::new(0, "CHF".parse().unwrap());
+        Trial::faulty(network, "lab", OrderPayment { grant, tranche: 9, amount, budget_year: 2026 })
+    }
+
+    #[test]
+    fn an_order_is_refused_in_order_of_precedence() {
+        let steps: &[Step<OrderPayment>] = &[
+            ("AmountBounds", |t| t.act.amount.minor = 1),
+            ("Suspended", |t| t.reinstate()),
+            ("RoleMissing", |t| {
+                t.sign_as("bank_branch");
+                t.act.grant = GrantId::ZERO;
+            }),
+            ("UnknownGrant", |t| t.act.grant = only(t)),
+            ("UnknownTranche", |t| t.act.tranche = 3),
+            ("SegregationComptable", |t| t.sign_as("asso1_branch")),
+            ("SegregationBeneficiary", |t| t.sign_as("federation")),
+            ("SegregationReviewer", |t| t.sign_as("foundation")),
+            ("SegregationManager", |t| t.sign_as("region")),
+            ("StateGrant", |t| edit(t, |record| record.status = GrantStatus::Active)),
+            ("StateTranche", |t| edit(t, |record| record.part_mut(3, 0).status = PartStatus::Planned)),
+            ("CurrencyOther", |t| t.act.amount.currency = Currency::EUR),
+            ("AmountOther", |t| t.act.amount.minor = 300_000),
+            ("EvidenceEarlier", |t| edit(t, |record| record.part_mut(2, 0).status = PartStatus::Accepted)),
+            ("DateBudgetYear", |t| {
+                t.act.budget_year = 2027;
+                let encumbered = record(&t.network, t.act.grant).encumbered(&t.act.grant);
+                set_balance(t, encumbered, -299_999);
+            }),
+            ("Insufficient", |t| {
+                let encumbered = record(&t.network, t.act.grant).encumbered(&t.act.grant);
+                set_balance(t, encumbered, -300_000);
+                set_balance(t, Account::Payable { grant: t.act.grant, tranche: 3 }, i128::MIN);
+            }),
+            ("Overflow", |t| set_balance(t, Account::Payable { grant: t.act.grant, tranche: 3 }, 0)),
+        ];
+        assert_precedence(Kind::OrderPayment, faulty(), Payload::OrderPayment, steps);
+    }
+
+    #[test]
+    fn an_advance_is_ordered_once_and_nothing_else_without_accepted_evidence() {
+        let (mut network, grant) = active();
+        assert_round_trips(&Payload::OrderPayment(order(grant, 1, 1)));
+        let Event::OrderPayment(ordered) = run(&mut network, "region", Payload::OrderPayment(order(grant, 1, 300_000)))
+        else {
+            panic!()
+        };
+        assert_eq!(ordered.postings.legs().len(), 2);
+        assert_eq!(credit_of(&network, &Account::Payable { grant, tranche: 1 }), 300_000);
+        assert_eq!(credit_of(&network, &record(&network, grant).encumbered(&grant)), 700_000);
+        for tranche in [1, 2, 3] {
+            let amount = if tranche == 2 { 400_000 } else { 300_000 };
+            let act = Payload::OrderPayment(order(grant, tranche, amount));
+            assert_eq!(network.refusal("region", act), "StateTranche", "tranche {tranche}");
+        }
+    }
+
+    #[test]
+    fn an_offered_grant_is_not_paid() {
+        let (network, grant) = offered();
+        assert_eq!(network.refusal("region", Payload::OrderPayment(order(grant, 1, 300_000))), "StateGrant");
+    }
+
+    #[test]
+    fn a_judge_cannot_order() {
+        let (mut network, grant) = active();
+        give(&mut network, "consumers", Role::Ordonnateur);
+        run(&mut network, "asso1", Payload::SubmitEvidence(evidence(grant, 2)));
+        run(&mut network, "consumers", Payload::JudgeEvidence(judgement(grant, 2, 1_000_000)));
+        let act = Payload::OrderPayment(order(grant, 1, 300_000));
+        assert_eq!(network.refusal("consumers", act), "SegregationReviewer");
+    }
+}

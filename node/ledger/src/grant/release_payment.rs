@@ -177,3 +177,123 @@ impl Effect for PaymentReleased {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind, Payload},
+        application::fixture::{Step, Trial, assert_precedence},
+        fixture::{account, assert_round_trips, fund, id},
+        grant::{fixture::*, payout::TransitTotal},
+    };
+
+    fn account_of(t: &mut Trial<ReleasePayment>, fund: FundCode) {
+        t.network.edit(|state| state.update::<BankAccount>(&account(), |record| record.fund = fund));
+    }
+
+    fn payable(t: &Trial<ReleasePayment>) -> Account {
+        Account::Payable { grant: t.act.grant, tranche: 1 }
+    }
+
+    fn faulty() -> Trial<ReleasePayment> {
+        let (mut network, grant) = active();
+        run(&mut network, "region", Payload::OrderPayment(order(grant, 1, 300_000)));
+        network.edit(|state| {
+            state.update::<Grant>(&grant, |record| record.part_mut(1, 0).ordered_by = Some(id("bank_branch")));
+            state.put::<TransitTotal>(account(), TransitTotal { amount: IN_ENVELOPE - 299_999 });
+        });
+        network.suspend("asso1");
+        let mut act = release(&network, grant, 9, 2);
+        act.execution_date = act.execution_date.plus_days(-1).unwrap();
+        act.from_account = BankAccountId::ZERO;
+        act.payee_account = Commitment::ZERO;
+        Trial::faulty(network, "lab", act)
+    }
+
+    #[test]
+    fn a_release_is_refused_in_order_of_precedence() {
+        let steps: &[Step<ReleasePayment>] = &[
+            ("Suspended", |t| t.reinstate()),
+            ("RoleMissing", |t| {
+                t.sign_as("bank");
+                t.act.grant = GrantId::ZERO;
+            }),
+            ("UnknownGrant", |t| t.act.grant = only(t)),
+            ("UnknownTranche", |t| t.act.tranche = 1),
+            ("UnknownAccount", |t| {
+                t.act.from_account = account();
+                account_of(t, FundCode::new("other").unwrap());
+            }),
+            ("SegregationOrdered", |t| edit(t, |record| record.part_mut(1, 0).status = PartStatus::Planned)),
+            ("StateTranche", |t| {
+                edit(t, |record| {
+                    let part = record.part_mut(1, 0);
+                    part.status = PartStatus::Ordered;
+                    part.ordered_by = Some(id("region"));
+                });
+            }),
+            ("StateAttempt", |t| t.act.attempt = 1),
+            ("StatePayee", |t| t.status("asso1", Status::Active)),
+            ("ReferenceFund", |t| account_of(t, fund())),
+            ("ReferencePayee", |t| t.act.payee_account = payee_account()),
+            ("DatePast", |t| t.act.execution_date = t.network.today()),
+            ("InsufficientBank", |t| {
+                let free = TransitTotal { amount: IN_ENVELOPE - 300_000 };
+                t.network.edit(|state| state.put::<TransitTotal>(account(), free));
+                set_balance(t, payable(t), -299_999);
+            }),
+            ("Insufficient", |t| {
+                set_balance(t, payable(t), -300_000);
+                let payout = PayoutId::new(object_id("payout", &place_of(t)));
+                set_balance(t, Account::InTransit { payout }, i128::MIN);
+            }),
+            ("Overflow", |t| {
+                let payout = PayoutId::new(object_id("payout", &place_of(t)));
+                set_balance(t, Account::InTransit { payout }, 0);
+            }),
+        ];
+        assert_precedence(Kind::ReleasePayment, faulty(), Payload::ReleasePayment, steps);
+    }
+
+    /// Id of the transaction that the next trial runs as: no account of a payout can be known before.
+    fn place_of(t: &Trial<ReleasePayment>) -> TransactionId {
+        t.network.next_transaction()
+    }
+
+    #[test]
+    fn a_released_payment_is_in_transit_until_its_debit_is_attested() {
+        let (mut network, grant) = active();
+        run(&mut network, "region", Payload::OrderPayment(order(grant, 1, 300_000)));
+        let act = release(&network, grant, 1, 1);
+        assert_round_trips(&Payload::ReleasePayment(act.clone()));
+        let Event::ReleasePayment(released) = run(&mut network, "bank", Payload::ReleasePayment(act.clone())) else {
+            panic!()
+        };
+        let reference = Payout::reference(&released.id);
+        let (found, payout) = payout::find(&network.state.overlay(), &reference).unwrap();
+        assert_eq!((found, &payout), (released.id, &released.payout));
+        assert!(payout.is_paid_by(&account(), 300_000));
+        assert!(!payout.is_paid_by(&account(), 299_999) && !payout.is_paid_by(&BankAccountId::ZERO, 300_000));
+        let promise = Reference { kind: ReferenceKind::Promise, ..reference };
+        assert_eq!(payout::find(&network.state.overlay(), &promise), None);
+        assert_eq!(in_transit_from(&network.state.overlay(), &account()), 300_000);
+        assert_eq!(credit_of(&network, &Payout::account(&released.id)), 300_000);
+        assert_eq!(network.refusal("bank", Payload::ReleasePayment(act)), "StateTranche");
+        assert_eq!(network.state.entry::<Payout>(&released.id).unwrap().history.count, 1);
+    }
+
+    #[test]
+    fn a_grant_is_paid_to_the_last_cent() {
+        let (mut network, grant) = active();
+        let first = pay(&mut network, grant, 1, 1, 300_000);
+        judge(&mut network, grant, 2, 1_000_000, 1_000_000);
+        pay(&mut network, grant, 2, 1, 400_000);
+        judge(&mut network, grant, 3, 1_000_000, 1_000_000);
+        pay(&mut network, grant, 3, 1, 300_000);
+        assert_eq!(network.state.get::<Payout>(&first).unwrap().status, PayoutStatus::Paid);
+        assert_eq!(credit_of(&network, &record(&network, grant).encumbered(&grant)), 0);
+        assert_eq!(credit_of(&network, &Account::Bank { account: account() }), 1_000_000 - i128::from(IN_ENVELOPE));
+        assert_eq!(in_transit_from(&network.state.overlay(), &account()), 0);
+    }
+}

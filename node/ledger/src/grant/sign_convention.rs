@@ -189,3 +189,106 @@ impl Effect for ConventionSigned {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind, Payload},
+        application::fixture::{Step, Trial, assert_precedence},
+        fixture::{DAY, assert_round_trips, commitment, id},
+        grant::fixture::*,
+    };
+
+    #[test]
+    fn a_signature_is_refused_in_order_of_precedence() {
+        let (mut network, grant) = offered();
+        for organisation in ["asso1_branch", "federation", "foundation"] {
+            give(&mut network, organisation, Role::Ordonnateur);
+        }
+        let mut act = signature(&network, grant, None);
+        act.date = act.date.plus_days(1).unwrap();
+        network.edit(|state| {
+            state.update::<Grant>(&grant, |record| {
+                record.status = GrantStatus::Terminated;
+                record.ordonnateur = Some(id("region"));
+                record.sign_before = BlockTime(0);
+                record.convention = Some(Convention {
+                    commitment: commitment("other"),
+                    date: act.date,
+                    payee_account: Some(commitment("other account")),
+                });
+            });
+        });
+        let steps: &[Step<SignConvention>] = &[
+            ("Suspended", |t| t.reinstate()),
+            ("RoleMissing", |t| {
+                t.sign_as("asso1_branch");
+                t.act.grant = GrantId::ZERO;
+            }),
+            ("UnknownGrant", |t| t.act.grant = only(t)),
+            ("SegregationBeneficiary", |t| t.sign_as("federation")),
+            ("SegregationReviewer", |t| t.sign_as("foundation")),
+            ("SegregationManager", |t| t.sign_as("region")),
+            ("StateGrant", |t| edit(t, |record| record.status = GrantStatus::Offered)),
+            ("StateSigned", |t| edit(t, |record| record.ordonnateur = None)),
+            ("StatePayee", |t| t.act.payee_account = Some(payee_account())),
+            ("StateOther", |t| {
+                t.act.convention = commitment("other");
+                t.act.payee_account = Some(commitment("other account"));
+            }),
+            ("WindowLapsed", |t| {
+                let later = t.network.in_days(1);
+                edit(t, |record| record.sign_before = later);
+            }),
+            ("DateFuture", |t| {
+                let today = t.network.today();
+                t.act.date = today;
+                edit(t, |record| record.convention.as_mut().unwrap().date = today);
+            }),
+        ];
+        let trial = Trial::faulty(network, "lab", act);
+        assert_precedence(Kind::SignConvention, trial, Payload::SignConvention, steps);
+    }
+
+    #[test]
+    fn the_grant_is_active_with_the_last_signature_and_not_before() {
+        let (mut network, grant) = offered();
+        let with = Some(payee_account());
+        assert_round_trips(&Payload::SignConvention(signature(&network, grant, with)));
+        for (party, account, status, complete) in [
+            ("region", with, GrantStatus::Offered, false),
+            ("asso1", with, GrantStatus::Offered, false),
+            ("asso2", None, GrantStatus::Active, true),
+        ] {
+            let act = signature(&network, grant, account);
+            let Event::SignConvention(signed) = run(&mut network, party, Payload::SignConvention(act)) else { panic!() };
+            assert_eq!((record(&network, grant).status, signed.complete), (status, complete), "{party}");
+        }
+        let record = record(&network, grant);
+        assert_eq!(record.signed, [id("asso1"), id("asso2")]);
+        assert_eq!(record.ordonnateur, Some(id("region")));
+        assert_eq!(record.convention.unwrap().payee_account, with);
+    }
+
+    #[test]
+    fn the_ordonnateur_repeats_the_account_that_the_lead_gave_and_partners_give_none() {
+        let (mut network, grant) = offered();
+        let act = signature(&network, grant, Some(payee_account()));
+        run(&mut network, "asso1", Payload::SignConvention(act));
+        let wrong = signature(&network, grant, Some(commitment("another")));
+        assert_eq!(network.refusal("region", Payload::SignConvention(wrong)), "StateOther");
+        let given = signature(&network, grant, Some(payee_account()));
+        assert_eq!(network.refusal("asso2", Payload::SignConvention(given)), "StatePayee");
+    }
+
+    #[test]
+    fn an_offer_lapses_after_the_days_of_the_parameter() {
+        let (mut network, grant) = offered();
+        network.advance(90 * DAY - 60_000);
+        let act = Payload::SignConvention(signature(&network, grant, None));
+        assert!(network.decide("asso2", act.clone()).is_ok());
+        network.advance(60_000);
+        assert_eq!(network.refusal("asso2", act), "WindowLapsed");
+    }
+}

@@ -182,3 +182,67 @@ impl Effect for EvidenceSubmitted {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Kind, Payload},
+        application::fixture::{Step, Trial, assert_precedence},
+        fixture::{assert_round_trips, commitment, id, name},
+        grant::fixture::*,
+        registry::organisation::Status,
+    };
+
+    fn faulty() -> Trial<SubmitEvidence> {
+        let (mut network, grant) = active();
+        network.edit(|state| {
+            state.update::<Grant>(&grant, |record| {
+                record.status = GrantStatus::Closed;
+                record.part_mut(3, 0).status = PartStatus::Accepted;
+            });
+        });
+        let mut act = evidence(GrantId::ZERO, 9);
+        act.documents.clear();
+        act.in_kind = vec![InKind { unit: name("someone@example.org"), quantity: 1 }; 65];
+        let territory = Some(TerritoryCode::new("99").unwrap());
+        act.expenses = vec![Expense { line: name("Salaires"), amount: Amount::eur(0), territory }];
+        let mut trial = Trial::faulty(network, "asso1", act);
+        trial.status("asso1", Status::Closed);
+        trial
+    }
+
+    #[test]
+    fn evidence_is_refused_in_order_of_precedence() {
+        let steps: &[Step<SubmitEvidence>] = &[
+            ("AmountBounds", |t| t.act.expenses[0].amount = Amount::eur(1)),
+            ("LimitLists", |t| t.act.in_kind.truncate(64)),
+            ("PersonalDataText", |t| t.act.in_kind.clear()),
+            ("Suspended", |t| t.status("asso1", Status::Suspended)),
+            ("RoleMissing", |t| t.sign()),
+            ("UnknownGrant", |t| t.act.grant = only(t)),
+            ("UnknownTranche", |t| t.act.tranche = 1),
+            ("TerritoryUnknown", |t| t.act.expenses[0].territory = Some(TerritoryCode::new("44").unwrap())),
+            ("StateGrant", |t| edit(t, |record| record.status = GrantStatus::Active)),
+            ("StateAdvance", |t| t.act.tranche = 3),
+            ("StateTranche", |t| edit(t, |record| record.part_mut(3, 0).status = PartStatus::Rejected)),
+            ("StateEarlier", |t| edit(t, |record| record.part_mut(2, 0).status = PartStatus::Accepted)),
+            ("EvidenceMissing", |t| t.act.documents = vec![commitment("report")]),
+        ];
+        assert_precedence(Kind::SubmitEvidence, faulty(), Payload::SubmitEvidence, steps);
+    }
+
+    #[test]
+    fn only_the_lead_reports_even_while_it_is_suspended() {
+        let (mut network, grant) = active();
+        let mut act = evidence(grant, 2);
+        act.expenses = vec![Expense { line: name("Salaires"), amount: Amount::eur(5), territory: None }];
+        let act = Payload::SubmitEvidence(act);
+        assert_round_trips(&act);
+        assert_eq!(network.refusal("asso2", act.clone()), "RoleMissing");
+        network.suspend("asso1");
+        run(&mut network, "asso1", act);
+        assert_eq!(record(&network, grant).tranche(2).unwrap().parts[0].status, PartStatus::EvidenceSubmitted);
+        assert_eq!(record(&network, grant).lead(), id("asso1"));
+    }
+}

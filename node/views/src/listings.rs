@@ -23,6 +23,14 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::DeclareLevy(_)
         | Event::AssessLevy(_)
         | Event::ClosePeriod(_)
+        | Event::SubmitApplication(_)
+        | Event::ScreenApplication(_)
+        | Event::ReviewApplication(_)
+        | Event::SignConvention(_)
+        | Event::SubmitEvidence(_)
+        | Event::JudgeEvidence(_)
+        | Event::OrderPayment(_)
+        | Event::ReleasePayment(_)
         | Event::DeclarePastGrant(_) => Vec::new(),
         Event::PromiseContribution(event) => {
             of(&event.promise, [List::PromisesOfFunder(event.funder), List::PromisesToFund(event.fund)])

@@ -13,7 +13,10 @@ use crate::{
         open_call::OpenCall,
     },
     fixture::{DAY, Network, assert_all_reached, commitment, envelope, fund, id, key, name, variant},
-    registry::{organisation::{Organisation, Status}, project::Project},
+    registry::{
+        organisation::{Organisation, Status},
+        project::Project,
+    },
 };
 use octroi_primitives::*;
 
@@ -57,7 +60,12 @@ impl<A> Trial<A> {
 pub type Step<A> = (&'static str, fn(&mut Trial<A>));
 
 /// Every refusal of the kind is reached in the order of its list, and without faults it is applied.
-pub fn assert_precedence<A: Clone>(kind: Kind, mut trial: Trial<A>, wrap: fn(A) -> Payload, steps: &[Step<A>]) -> Event {
+pub fn assert_precedence<A: Clone>(
+    kind: Kind,
+    mut trial: Trial<A>,
+    wrap: fn(A) -> Payload,
+    steps: &[Step<A>],
+) -> Event {
     let mut reached = Vec::new();
     for (expected, cure) in steps {
         let payload = wrap(trial.act.clone());
@@ -114,6 +122,13 @@ pub fn project(network: &mut Network, holder: &str) -> ProjectId {
     let project = ProjectId::new(hash("fixture-project", &[holder.as_bytes()]));
     let record = Project {
         holder: id(holder),
+        title: name("Carte (invented)"),
+        categories: vec![],
+        rights: vec![],
+        resource: None,
+        community: None,
+        rules: None,
+        replicates: None,
         territory: Some(TerritoryCode::new("44").unwrap()),
         licence: Text::new("CC-BY-SA-4.0").unwrap(),
         co_holders: vec![],

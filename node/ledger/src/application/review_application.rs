@@ -229,8 +229,12 @@ mod tests {
             ("StateDeciding", |t| call_is(t, CallStatus::Closed)),
             ("LimitCriteria", |t| {
                 t.act.scores = review(t.act.application, 1, 2).scores;
-                let earlier =
-                    Review { reviewer: id("federation"), group: id("federation"), scores: vec![], comment: commitment("") };
+                let earlier = Review {
+                    reviewer: id("federation"),
+                    group: id("federation"),
+                    scores: vec![],
+                    comment: commitment(""),
+                };
                 edit(t, |record| record.reviews = vec![earlier; 64]);
             }),
             ("LimitReviews", |t| edit(t, |record| record.reviews.truncate(1))),
@@ -258,7 +262,10 @@ mod tests {
         assert_eq!((reviewed.score, reviewed.status), (Some(710), ApplicationStatus::UnderReview));
         assert_eq!(reviewed.reviews[0].scores[0].criterion.as_str(), "impact", "in the order of the call");
         assert!(ready(&network));
-        assert_eq!(network.refusal("university", Payload::ReviewApplication(review(application, 1, 1))), "DuplicateGroup");
+        assert_eq!(
+            network.refusal("university", Payload::ReviewApplication(review(application, 1, 1))),
+            "DuplicateGroup"
+        );
     }
 
     #[test]

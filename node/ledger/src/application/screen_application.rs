@@ -110,8 +110,7 @@ impl Action for ScreenApplication {
 impl Effect for ApplicationScreened {
     fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
         let Self { application, call, lead: _, manager, failed, project } = self;
-        let status =
-            if failed.is_empty() { ApplicationStatus::Admissible } else { ApplicationStatus::Ineligible };
+        let status = if failed.is_empty() { ApplicationStatus::Admissible } else { ApplicationStatus::Ineligible };
         if status == ApplicationStatus::Ineligible {
             state.remove::<CallProject>(&(*call, *project));
         }

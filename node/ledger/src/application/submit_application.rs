@@ -209,7 +209,7 @@ impl SubmitApplication {
     }
 
     fn check_state(&self, cx: &Context<'_>, state: &Overlay<'_>, project: &Project) -> Result<(), Refused> {
-        if project.holder != cx.organisation && !project.co_holders.contains(&cx.organisation) {
+        if !project.is_held_by(&cx.organisation) {
             return Err(Refused::StateProject(self.project));
         }
         if let Some(CallProject { application }) = state.get::<CallProject>(&(self.call, self.project)) {
@@ -391,8 +391,7 @@ mod tests {
             ("CurrencyMixed", |t| in_currency(&mut t.act, "CHF")),
             ("LimitLists", |t| t.act.partners.truncate(2)),
             ("LimitTranches", |t| {
-                t.act.tranches =
-                    vec![tranche(1, TrancheKind::Advance, 100), tranche(2, TrancheKind::Balance, 100)];
+                t.act.tranches = vec![tranche(1, TrancheKind::Advance, 100), tranche(2, TrancheKind::Balance, 100)];
                 in_currency(&mut t.act, "CHF");
             }),
             ("SharesSum", |t| {
@@ -413,7 +412,8 @@ mod tests {
             ("TerritoryUnknown", |t| t.act.territory = Some(TerritoryCode::new("fr").unwrap())),
             ("StateProject", |t| {
                 let project = t.act.project;
-                t.network.edit(|state| state.update::<Project>(&project, |project| project.co_holders = vec![id("asso3")]));
+                t.network
+                    .edit(|state| state.update::<Project>(&project, |project| project.co_holders = vec![id("asso3")]));
             }),
             ("StateLive", |t| {
                 t.act.project = project(&mut t.network, "asso3");
@@ -499,10 +499,12 @@ mod tests {
         };
         assert_eq!(second.application.number, 2);
         assert_eq!(network.state.get::<Call>(&call).unwrap().applications, 2);
-        let listed: Vec<_> = network.state.all::<CallApplication>().map(|(key, listed)| (*key, listed.application)).collect();
+        let listed: Vec<_> =
+            network.state.all::<CallApplication>().map(|(key, listed)| (*key, listed.application)).collect();
         assert_eq!(listed, [((call, 1), first), ((call, 2), second.id)]);
         // The branch counts for its group.
-        let parties: Vec<_> = network.state.all::<CallParty>().map(|((_, group), party)| (*group, party.applications)).collect();
+        let parties: Vec<_> =
+            network.state.all::<CallParty>().map(|((_, group), party)| (*group, party.applications)).collect();
         let mut expected = [(id("asso1"), 2), (id("asso2"), 1)];
         expected.sort();
         assert_eq!(parties, expected);
@@ -521,9 +523,8 @@ mod tests {
         let mut late = network.clone();
         network.advance_to(BlockTime(close.0 - 2));
         late.advance_to(BlockTime(close.0 - 1));
-        let decide = |network: &crate::fixture::Network| {
-            network.decide_as(id("asso3"), &[key("asso3").public()], act.clone())
-        };
+        let decide =
+            |network: &crate::fixture::Network| network.decide_as(id("asso3"), &[key("asso3").public()], act.clone());
         assert!(decide(&network).is_ok());
         assert_eq!(crate::fixture::variant(decide(&late)), "WindowShut");
     }

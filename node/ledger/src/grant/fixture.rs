@@ -1,8 +1,15 @@
 //! Offered and active grants for tests of kinds, and the steps of a payment.
 
 use super::{
-    GrantOffer, grant::Grant, invariants, judge_evidence::JudgeEvidence, offer, order_payment::OrderPayment,
-    payout::{self, Payout}, release_payment::ReleasePayment, sign_convention::SignConvention,
+    GrantOffer,
+    grant::Grant,
+    invariants,
+    judge_evidence::JudgeEvidence,
+    offer,
+    order_payment::OrderPayment,
+    payout::{self, Payout},
+    release_payment::ReleasePayment,
+    sign_convention::SignConvention,
     submit_evidence::SubmitEvidence,
 };
 use crate::{

@@ -263,8 +263,7 @@ mod tests {
         let (mut network, _, application) = reviewed();
         network.edit(|state| {
             state.update::<Application>(&application, |record| {
-                record.tranches =
-                    vec![tranche(1, TrancheKind::Advance, 1), tranche(2, TrancheKind::Balance, 999_999)];
+                record.tranches = vec![tranche(1, TrancheKind::Advance, 1), tranche(2, TrancheKind::Balance, 999_999)];
             });
         });
         let offer = offer_of(&network, application, 100_000).unwrap();
@@ -275,7 +274,10 @@ mod tests {
     fn the_limits_of_the_call_are_checked_again_on_what_rounding_makes_of_the_award() {
         let (mut network, call, application) = reviewed();
         // 30 % of 100,001 is 30,000.3: the split gives 30,000 to the advance, 40,001 to the interim tranche.
-        assert_eq!(amounts(&offer_of(&network, application, 100_001).unwrap()), [(1, 30_000), (2, 40_001), (3, 30_000)]);
+        assert_eq!(
+            amounts(&offer_of(&network, application, 100_001).unwrap()),
+            [(1, 30_000), (2, 40_001), (3, 30_000)]
+        );
         // Of 100,002 both get 30,000.6, and the advance would get 30,001.
         match offer_of(&network, application, 100_002) {
             Err(OfferError::Amount { what, minor, .. }) => assert_eq!((what, minor), ("advances", 30_001)),

@@ -132,11 +132,7 @@ impl Action for ReleasePayment {
         }
         let id = PayoutId::new(object_id("payout", &cx.place.transaction));
         let mut movement = Movement::in_fund(grant.fund);
-        movement.transfer(
-            Account::Payable { grant: grant_id, tranche: number },
-            Payout::account(&id),
-            ordered.amount,
-        );
+        movement.transfer(Account::Payable { grant: grant_id, tranche: number }, Payout::account(&id), ordered.amount);
         let postings = movement.check(state)?;
         let payout = Payout {
             grant: grant_id,

@@ -106,8 +106,7 @@ impl Action for SignConvention {
         if grant.status != GrantStatus::Offered {
             return Err(Refused::StateGrant(id, grant.status));
         }
-        if grant.signed.contains(&cx.organisation)
-            || (signs_as == Capacity::Ordonnateur && grant.ordonnateur.is_some())
+        if grant.signed.contains(&cx.organisation) || (signs_as == Capacity::Ordonnateur && grant.ordonnateur.is_some())
         {
             return Err(Refused::StateSigned(signs_as));
         }
@@ -262,7 +261,9 @@ mod tests {
             ("asso2", None, GrantStatus::Active, true),
         ] {
             let act = signature(&network, grant, account);
-            let Event::SignConvention(signed) = run(&mut network, party, Payload::SignConvention(act)) else { panic!() };
+            let Event::SignConvention(signed) = run(&mut network, party, Payload::SignConvention(act)) else {
+                panic!()
+            };
             assert_eq!((record(&network, grant).status, signed.complete), (status, complete), "{party}");
         }
         let record = record(&network, grant);

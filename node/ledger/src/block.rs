@@ -9,7 +9,7 @@ use crate::{
     quota::QuotaUse,
     registry::organisation::Organisation,
     state::State,
-    transaction::{DecodeError, SignatureInvalid, SignedTransaction, VerifiedTransaction, verify},
+    transaction::{DecodeError, SignatureInvalid, SignedTransaction, Transaction, VerifiedTransaction, verify},
 };
 use octroi_chain::{Block, Header};
 use octroi_merkle::log::blake3_root;
@@ -95,7 +95,21 @@ pub fn check_transaction(
     state: &State,
     time: BlockTime,
 ) -> Result<(), Inadmissible> {
-    let asked = transaction.transaction();
+    check_asked(transaction.transaction(), transaction.id(), &transaction.keys(), transaction.size(), state, time)
+}
+
+/// The same for a transaction that is not signed yet; `keys` are those that are to sign it, `size` its bytes with their signatures.
+///
+/// # Errors
+/// The first reason, in the order of the enum.
+pub fn check_asked(
+    asked: &Transaction,
+    id: TransactionId,
+    keys: &[PublicKey],
+    size: usize,
+    state: &State,
+    time: BlockTime,
+) -> Result<(), Inadmissible> {
     if asked.network != state.network() {
         return Err(Inadmissible::WrongNetwork(asked.network));
     }
@@ -108,30 +122,25 @@ pub fn check_transaction(
     if valid_until > time.saturating_add(minutes * 60_000) {
         return Err(Inadmissible::TooEarly { valid_until, time, minutes });
     }
-    if state.has_seen(valid_until, &transaction.id()) {
-        return Err(Inadmissible::Duplicate(transaction.id()));
+    if state.has_seen(valid_until, &id) {
+        return Err(Inadmissible::Duplicate(id));
     }
     let organisation =
         state.get::<Organisation>(&asked.organisation).ok_or(Inadmissible::UnknownOrganisation(asked.organisation))?;
     let height = Height(state.head().height.0 + 1);
-    if let Some(signature) =
-        transaction.signatures().iter().find(|signature| !organisation.key_is_live(&signature.key, height))
-    {
-        return Err(Inadmissible::UnknownKey(signature.key));
+    if let Some(key) = keys.iter().find(|key| !organisation.key_is_live(key, height)) {
+        return Err(Inadmissible::UnknownKey(*key));
     }
     let Family(family) = asked.payload.kind().family();
     let needed = organisation.threshold(Family(family));
-    if transaction.signatures().len() < usize::from(needed) {
-        return Err(Inadmissible::Threshold { signed: transaction.signatures().len(), needed, family });
+    if keys.len() < usize::from(needed) {
+        return Err(Inadmissible::Threshold { signed: keys.len(), needed, family });
     }
     let day = ledger_day(time);
     let used = state.get::<QuotaUse>(&asked.organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
     let (transactions, bytes) =
         (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
-    if used.transactions >= transactions
-        || used.bytes + transaction.size() as u64 > bytes
-        || used.refused >= transactions / 10
-    {
+    if used.transactions >= transactions || used.bytes + size as u64 > bytes || used.refused >= transactions / 10 {
         return Err(Inadmissible::Quota(asked.organisation));
     }
     let seen = state.seen_count();

@@ -16,7 +16,7 @@ use crate::{
     registry::validator_seat::ValidatorSeat,
     signer::Context,
     state::{Changes, Head, Overlay, RecordRow, SeenAdded, SeenBucket, State, minute, validator_set_of},
-    transaction::VerifiedTransaction,
+    transaction::{Transaction, VerifiedTransaction},
 };
 use octroi_chain::{Block, CommitCertificate, Header, ValidatorSet};
 use octroi_merkle::{log::blake3_root, tree::Tree};
@@ -252,15 +252,26 @@ fn make_so(overlay: &mut Overlay<'_>, place: &Place, event: &Event, histories: &
 /// # Errors
 /// The refusal that it would get now.
 pub fn simulate(state: &State, transaction: &VerifiedTransaction, time: BlockTime) -> Result<Event, Refusal> {
+    advise(state, transaction.transaction(), transaction.id(), &transaction.keys(), time)
+}
+
+/// The same for a transaction that is not signed yet; `keys`, ascending, are those that are to sign it.
+///
+/// # Errors
+/// The refusal that it would get now.
+pub fn advise(
+    state: &State,
+    asked: &Transaction,
+    id: TransactionId,
+    keys: &[PublicKey],
+    time: BlockTime,
+) -> Result<Event, Refusal> {
     let mut overlay = state.overlay();
     let height = Height(state.head().height.0 + 1);
     due_work(&mut overlay, height, time, &mut Vec::new(), &mut Histories::default());
-    let asked = transaction.transaction();
-    let keys = transaction.keys();
-    let place = Place { height, time, receipt: 0, transaction: transaction.id() };
-    asked
-        .payload
-        .decide(&Context { place, organisation: asked.organisation, keys: &keys, kind: asked.payload.kind() }, &overlay)
+    let place = Place { height, time, receipt: 0, transaction: id };
+    let cx = Context { place, organisation: asked.organisation, keys, kind: asked.payload.kind() };
+    asked.payload.decide(&cx, &overlay)
 }
 
 /// Id of a system transaction: H("system", height, index, kind, object).

@@ -35,8 +35,8 @@ pub mod transaction;
 pub mod wire;
 
 pub use action::{Action, Duty, Effect, Event, Family, Kind, Payload, Place};
-pub use block::{BlockInvalid, CheckedBlock, Inadmissible, RULES_VERSION, check_transaction};
-pub use execute::{ExecutedBlock, Proposed, execute, propose, simulate};
+pub use block::{BlockInvalid, CheckedBlock, Inadmissible, RULES_VERSION, check_asked, check_transaction};
+pub use execute::{ExecutedBlock, Proposed, advise, execute, propose, simulate};
 pub use genesis::{Genesis, GenesisInvalid};
 pub use receipt::{Outcome, Receipt, Receipts};
 pub use refusal::Refusal;

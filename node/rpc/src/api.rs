@@ -7,7 +7,7 @@ use octroi_ledger::{
     transaction::{DecodeError, SignatureInvalid},
     wire::WireError,
 };
-use octroi_primitives::{Height, PublicKey};
+use octroi_primitives::{Height, PublicKey, TransactionId};
 use octroi_views::{Blocks, Rows, View, ViewError, Views};
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -84,10 +84,13 @@ impl From<&SignatureInvalid> for NotAdmitted {
 
 /// The way to the mempool: the daemon checks signatures on its pool and asks the replica.
 pub trait Submit: Send + Sync + 'static {
-    /// Hands transactions in, kept in order; one answer for each. A transaction that waits already or is committed may be answered with
-    /// [`Reason::Pending`] or [`Reason::Duplicate`]: the caller of the service is then told where it stands. Dropping the future loses
-    /// answers, not transactions.
+    /// Hands transactions in, kept in order; one answer for each. Calls are served in the order in which their futures are first polled. A
+    /// transaction that waits already or is committed is answered with [`Reason::Pending`] or [`Reason::Duplicate`]: the caller of the service is
+    /// then told where it stands. Dropping the future after its first poll loses answers, not transactions.
     fn submit(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<(), NotAdmitted>>>;
+
+    /// Whether a transaction waits here for a block, as far as this node knows at this moment. Answers from memory.
+    fn waits(&self, id: &TransactionId) -> bool;
 }
 
 /// States of the last heights.

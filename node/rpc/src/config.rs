@@ -72,6 +72,8 @@ pub struct Limits {
     pub requests_each: usize,
     /// Requests at once over all connections; more are shed.
     pub requests: usize,
+    /// Requests at once that may carry megabytes of transactions, over all connections; more are shed.
+    pub uploads: usize,
     /// Long-lived streams at once over all connections.
     pub subscriptions: usize,
     /// Scans of the state or the store at once; more wait.
@@ -123,6 +125,7 @@ impl Default for Limits {
             streams: 256,
             requests_each: 128,
             requests: 4096,
+            uploads: 128,
             subscriptions: 1024,
             scans: 4,
             exports: 2,

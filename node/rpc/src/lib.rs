@@ -14,12 +14,16 @@ mod core;
 mod gate;
 mod incoming;
 mod metrics;
+mod node_service;
 mod rate;
+mod raw;
 mod reason;
 mod server;
 mod services;
 mod status;
 mod tls;
+mod tracker;
+mod transaction;
 
 pub use api::{
     Clock, Deps, NodeCheck, NodeCounter, NodeInfo, NodePeer, NodeReports, NodeStatus, NotAdmitted, PeerRole, Submit,

@@ -5,9 +5,9 @@ use octroi_ledger::{
     network::NetworkRecord,
     state::{Only, hex},
 };
-use octroi_primitives::{BlockTime, Cursor, Height};
+use octroi_primitives::{BlockTime, Height};
 use octroi_proto::v1 as pb;
-use octroi_views::{Page, ReadFault, View};
+use octroi_views::{Page, View};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
@@ -19,6 +19,7 @@ pub(crate) struct Core {
     pub(crate) limits: Arc<Limits>,
     pub(crate) tracker: Arc<Tracker>,
     pub(crate) transactions: Arc<crate::rate::Buckets>,
+    pub(crate) recent: Arc<crate::event::Recent>,
     closed: watch::Receiver<bool>,
     scans: Arc<Semaphore>,
     subscriptions: Arc<Semaphore>,
@@ -31,6 +32,7 @@ impl Core {
             deps,
             tracker: Tracker::new(limits.awaited, metrics),
             transactions: Arc::new(crate::rate::Buckets::new(limits.transaction_rate, limits.callers)),
+            recent: Arc::default(),
             closed,
             scans: Arc::new(Semaphore::new(limits.scans)),
             subscriptions: Arc::new(Semaphore::new(limits.subscriptions)),
@@ -164,17 +166,6 @@ impl Core {
     pub(crate) fn ledger_time(&self, view: &View) -> BlockTime {
         let wall = BlockTime(self.deps.clock.wall_millis()).saturating_add(clock_offset(view));
         wall.max(view.state.head().time.saturating_add(1))
-    }
-
-    /// A receipt that is known to exist.
-    pub(crate) fn receipt(&self, at: Cursor) -> Result<pb::Receipt, Status> {
-        let read = || -> Result<pb::Receipt, ReadFault> {
-            let gone =
-                || ReadFault::Damaged { place: format!("receipts of height {}", at.height), reason: "missing".into() };
-            let stored = self.deps.blocks.receipts_bytes(at.height)?.ok_or_else(gone)?;
-            raw::receipts(&stored).nth(at.receipt as usize).ok_or_else(gone)??.decode()
-        };
-        read().map_err(status::of_fault)
     }
 }
 

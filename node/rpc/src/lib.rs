@@ -9,10 +9,13 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod archive;
 mod config;
 mod core;
+mod event;
 mod gate;
 mod incoming;
+mod ledger;
 mod metrics;
 mod node_service;
 mod rate;

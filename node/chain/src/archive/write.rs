@@ -25,6 +25,12 @@ impl Writer {
         (Writer { next: from.get(), totals: Totals::default() }, frame(Kind::FileHeader, from.get(), &payload))
     }
 
+    /// Goes on with an archive of which the records below `next` are written already: `totals` are theirs.
+    pub fn resume(next: Height, totals: Totals) -> Self {
+        assert!(next.get() >= 1, "heights start at 1");
+        Writer { next: next.get(), totals }
+    }
+
     /// The height the next block record must have.
     pub fn next(&self) -> Height {
         Height(self.next)

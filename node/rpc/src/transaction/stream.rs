@@ -1,7 +1,7 @@
 //! A client stream of transactions: bounded in flight, counted, never held up by one that does not come back.
 
 use super::{
-    Answer, Handed, Patience, Waiting, found,
+    Answer, Handed, Patience, Waiting,
     found::{message_of, refused, sort_out_ended},
     hand_in, wait_of,
 };

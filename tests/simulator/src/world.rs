@@ -115,6 +115,9 @@ pub fn genesis(validators: usize) -> Genesis {
             name: name("funders"),
             seats: vec![organisation_code(0)],
         }],
+        bank_accounts: vec![],
+        policies: vec![],
+        schedules: vec![],
         funds: vec![GenesisFund {
             code: FundCode::new("commun").expect("a code"),
             fund,

@@ -188,7 +188,8 @@ impl Replica {
         if let Some(height) = self.catch_up.claims.get(&peer).copied() {
             self.penalise(peer, Offence::NoBlocks(height));
         }
-        self.distrust(peer, self.config.distrust);
+        // Slow or cut off is not lying: others are asked first, and it soon again.
+        self.distrust(peer, self.config.tick);
         self.fetch();
     }
 

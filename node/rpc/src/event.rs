@@ -10,6 +10,7 @@ use octroi_ledger::{Event, Kind, wire::Wire as _};
 use octroi_primitives::{Cursor, Hash, Height, OrganisationId};
 use octroi_proto::v1::{self as pb, event_service_server::EventService};
 use octroi_views::ReadFault;
+use prost::Message as _;
 use std::{
     collections::{BTreeSet, VecDeque},
     pin::Pin,
@@ -29,8 +30,16 @@ pub(crate) struct BlockEvents {
     height: Height,
     time: u64,
     receipts: Vec<u8>,
+    places: Vec<Place>,
     /// Who signed, by transaction; due work comes before and has nobody.
     organisations: Vec<OrganisationId>,
+}
+
+/// Where in the stored bytes a receipt is.
+struct Place {
+    /// Tag of the kind that was applied; `None`: refused.
+    kind: Option<u32>,
+    bytes: std::ops::Range<usize>,
 }
 
 /// Blocks at the tip, read once for all who follow it.
@@ -62,9 +71,18 @@ pub(crate) fn read(core: &Core, height: Height) -> Result<Option<Arc<BlockEvents
     let load = || -> Result<Option<BlockEvents>, ReadFault> {
         let Some(receipts) = core.deps.blocks.receipts_bytes(height)? else { return Ok(None) };
         let Some(block) = core.deps.blocks.block_bytes(height)? else { return Ok(None) };
-        let organisations =
+        let organisations: Vec<_> =
             raw::transactions(&block).map(|signed| raw::organisation(signed?)).collect::<Result<_, _>>()?;
-        Ok(Some(BlockEvents { height, time: raw::header(&block)?.time, receipts, organisations }))
+        let mut places = Vec::with_capacity(organisations.len());
+        for receipt in raw::receipts(&receipts) {
+            let receipt = receipt?;
+            let kind = match receipt.outcome {
+                raw::Outcome::Applied { kind } => Some(kind),
+                raw::Outcome::Refused { .. } => None,
+            };
+            places.push(Place { kind, bytes: raw::place_in(&receipts, receipt.bytes) });
+        }
+        Ok(Some(BlockEvents { height, time: raw::header(&block)?.time, receipts, places, organisations }))
     };
     let Some(block) = load().map_err(status::of_fault)?.map(Arc::new) else { return Ok(None) };
     if height.0 + RECENT as u64 > core.deps.views.newest().height().0 {
@@ -76,36 +94,40 @@ pub(crate) fn read(core: &Core, height: Height) -> Result<Option<Arc<BlockEvents
 impl BlockEvents {
     /// The events after a receipt that a filter lets through.
     fn records(&self, after: Option<u32>, filter: &Filter) -> Result<Vec<pb::EventRecord>, ReadFault> {
+        let first = after.map_or(0, |after| after.saturating_add(1));
         let mut records = Vec::new();
-        let mut system = None;
-        for (index, receipt) in raw::receipts(&self.receipts).enumerate() {
-            let receipt = receipt?;
-            let raw::Outcome::Applied { kind } = receipt.outcome else { continue };
-            if after.is_some_and(|after| index <= after as usize) || !filter.takes_kind(kind) {
+        for (index, place) in (0_u32..).zip(&self.places).skip(first as usize) {
+            if !place.kind.is_some_and(|kind| filter.takes_kind(kind)) {
                 continue;
             }
-            let Some(pb::receipt::Outcome::Applied(event)) = receipt.decode()?.outcome else { continue };
-            if !filter.takes_subjects(&event)? {
-                continue;
+            let Some(record) = self.record(index)? else { continue };
+            if filter.takes_subjects(&record)? {
+                records.push(record);
             }
-            let system = match system {
-                Some(system) => system,
-                None => *system.insert(raw::count_receipts(&self.receipts)?.saturating_sub(self.organisations.len())),
-            };
-            let organisation = index.checked_sub(system).and_then(|index| self.organisations.get(index));
-            let receipt_number = u32::try_from(index).unwrap_or(u32::MAX);
-            records.push(pb::EventRecord {
-                cursor: Cursor { height: self.height, receipt: receipt_number }.to_string(),
-                height: self.height.0,
-                receipt: receipt_number,
-                time: self.time,
-                transaction: receipt.transaction.as_bytes().to_vec(),
-                organisation: organisation.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
-                kind: kind_name(kind),
-                event: Some(event),
-            });
         }
         Ok(records)
+    }
+
+    /// The event of a receipt; `None` for a refusal.
+    fn record(&self, index: u32) -> Result<Option<pb::EventRecord>, ReadFault> {
+        let Some(Place { kind: Some(kind), bytes }) = self.places.get(index as usize) else { return Ok(None) };
+        let receipt = pb::Receipt::decode(&self.receipts[bytes.clone()]).map_err(|error| ReadFault::Damaged {
+            place: format!("receipts of {}", self.height),
+            reason: error.to_string(),
+        })?;
+        let Some(pb::receipt::Outcome::Applied(event)) = receipt.outcome else { return Ok(None) };
+        let system = self.places.len().saturating_sub(self.organisations.len());
+        let organisation = (index as usize).checked_sub(system).and_then(|index| self.organisations.get(index));
+        Ok(Some(pb::EventRecord {
+            cursor: Cursor { height: self.height, receipt: index }.to_string(),
+            height: self.height.0,
+            receipt: index,
+            time: self.time,
+            transaction: receipt.transaction,
+            organisation: organisation.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+            kind: kind_name(*kind),
+            event: Some(event),
+        }))
     }
 }
 
@@ -114,13 +136,33 @@ fn kind_name(tag: u32) -> String {
     kind.map_or_else(|| format!("kind_{tag:04x}"), |kind| kind.name().to_owned())
 }
 
-/// The event at a cursor that is known to exist.
-pub(crate) fn record_at(core: &Core, at: Cursor) -> Result<pb::EventRecord, Status> {
-    let gone = || status::of_fault(ReadFault::Damaged { place: format!("event {at}"), reason: "missing".into() });
-    let block = read(core, at.height)?.ok_or_else(gone)?;
-    let after = at.receipt.checked_sub(1);
-    let records = block.records(after, &Filter::default()).map_err(status::of_fault)?;
-    records.into_iter().find(|record| record.receipt == at.receipt).ok_or_else(gone)
+/// Reads events at cursors that are known to exist; those that follow each other in one block cost one read of it.
+#[derive(Default)]
+pub(crate) struct Reader(Option<Arc<BlockEvents>>);
+
+impl Reader {
+    fn block(&mut self, core: &Core, at: Cursor) -> Result<Arc<BlockEvents>, Status> {
+        if let Some(block) = self.0.as_ref().filter(|block| block.height == at.height) {
+            return Ok(block.clone());
+        }
+        let block = read(core, at.height)?.ok_or_else(|| gone(at))?;
+        self.0 = Some(block.clone());
+        Ok(block)
+    }
+
+    pub(crate) fn record(&mut self, core: &Core, at: Cursor) -> Result<pb::EventRecord, Status> {
+        let record = self.block(core, at)?.record(at.receipt).map_err(status::of_fault)?;
+        record.ok_or_else(|| gone(at))
+    }
+
+    /// Time of the block.
+    pub(crate) fn time(&mut self, core: &Core, at: Cursor) -> Result<u64, Status> {
+        Ok(self.block(core, at)?.time)
+    }
+}
+
+fn gone(at: Cursor) -> Status {
+    status::of_fault(ReadFault::Damaged { place: format!("event {at}"), reason: "missing".into() })
 }
 
 /// Which events a caller wants.
@@ -160,11 +202,11 @@ impl Filter {
         self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 
-    fn takes_subjects(&self, event: &pb::Event) -> Result<bool, ReadFault> {
+    fn takes_subjects(&self, record: &pb::EventRecord) -> Result<bool, ReadFault> {
         if self.subjects.is_empty() {
             return Ok(true);
         }
-        let event = Event::from_proto(event.clone())
+        let event = Event::from_proto(record.event.clone().unwrap_or_default())
             .map_err(|error| ReadFault::Damaged { place: "stored event".into(), reason: error.to_string() })?;
         Ok(event.subjects().iter().any(|record| self.subjects.iter().any(|wanted| record.key.starts_with(wanted))))
     }

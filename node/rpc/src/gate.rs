@@ -3,13 +3,14 @@
 use crate::{Limits, Metrics, Reason, incoming::Caller, rate::Buckets, status};
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
@@ -19,10 +20,24 @@ const STREAMS: &[&str] = &["/octroi.v1.TransactionService/StreamTransactions"];
 const WAITING: &[&str] =
     &["/octroi.v1.TransactionService/SubmitTransaction", "/octroi.v1.TransactionService/SubmitTransactions"];
 
+/// Methods whose request may carry megabytes.
+const UPLOADS: &[&str] =
+    &["/octroi.v1.TransactionService/SubmitTransactions", "/octroi.v1.TransactionService/StreamTransactions"];
+/// Methods whose request is one transaction.
+const SINGLES: &[&str] = &[
+    "/octroi.v1.TransactionService/SubmitTransaction",
+    "/octroi.v1.TransactionService/SimulateTransaction",
+    "/octroi.v1.TransactionService/GetTransaction",
+    "/octroi.v1.TransactionService/WatchTransaction",
+];
+/// Bytes of the request of one transaction: body, signatures and framing.
+const SINGLE: usize = octroi_ledger::transaction::MAX_TRANSACTION_BYTES + 8 * 1024;
+
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) rate: Buckets,
     pub(crate) requests: Arc<Semaphore>,
+    pub(crate) uploads: Arc<Semaphore>,
     pub(crate) request: Duration,
     pub(crate) wait: Duration,
     pub(crate) metrics: Arc<Metrics>,
@@ -33,6 +48,7 @@ impl Shared {
         Arc::new(Self {
             rate: Buckets::new(limits.request_rate, limits.callers),
             requests: Arc::new(Semaphore::new(limits.requests)),
+            uploads: Arc::new(Semaphore::new(limits.uploads)),
             request: limits.request,
             wait: limits.wait,
             metrics,
@@ -93,7 +109,8 @@ where
             let path = request.uri().path().to_owned();
             let response = match enter(&shared, &request, began) {
                 Err(status) => status.into_http(),
-                Ok(_permit) => {
+                Ok(_permits) => {
+                    let request = if SINGLES.contains(&path.as_str()) { request.map(single) } else { request };
                     let answer = inner.call(request);
                     match shared.time_of(&path) {
                         None => answer.await?,
@@ -112,12 +129,29 @@ where
     }
 }
 
-fn enter(shared: &Shared, request: &Request<Body>, now: Instant) -> Result<tokio::sync::OwnedSemaphorePermit, Status> {
-    // Without a connection's word on who calls there is nobody to count for; tests of single services do that.
+/// A place among the requests, and one among the uploads for those that are.
+type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+fn enter(shared: &Shared, request: &Request<Body>, now: Instant) -> Result<Permits, Status> {
+    // Without a connection's word on who calls there is nobody to count for.
     if let Some(caller) = request.extensions().get::<Caller>() {
         shared.rate.take(*caller, 1, now).map_err(status::rate_limited)?;
     }
-    shared.requests.clone().try_acquire_owned().map_err(|_| status::overloaded("requests"))
+    let place = shared.requests.clone().try_acquire_owned().map_err(|_| status::overloaded("requests"))?;
+    let upload = UPLOADS.contains(&request.uri().path()).then(|| shared.uploads.clone().try_acquire_owned());
+    Ok((place, upload.transpose().map_err(|_| status::overloaded("uploads"))?))
+}
+
+/// Bounds the bytes of a body: the bound of its service is that of the greatest method.
+fn single(body: Body) -> Body {
+    Body::new(Limited::new(body, SINGLE).map_err(|error| {
+        match error.downcast::<LengthLimitError>() {
+            Ok(_) => status::Answer::new(Reason::TransactionTooLarge, format!("a request of more than {SINGLE} bytes"))
+                .value("limit", SINGLE)
+                .status(),
+            Err(error) => Status::from_error(error),
+        }
+    }))
 }
 
 fn timed_out(most: Duration) -> Status {

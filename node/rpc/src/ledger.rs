@@ -216,8 +216,9 @@ fn movements(core: &Core, request: pb::ListPostingsRequest) -> Result<pb::ListPo
     let fund = fund.ok_or_else(|| status::not_found("account", &account))?;
     let PageOf { items, next } =
         postings::movements(core.deps.rows.as_ref(), &account, &page, Order::Descending).map_err(status::of_view)?;
-    let line = |movement: postings::Movement| {
-        let event = event::record_at(core, movement.cursor)?;
+    let mut events = event::Reader::default();
+    let mut line = |movement: postings::Movement| {
+        let event = events.record(core, movement.cursor)?;
         Ok(pb::PostingLine {
             posting: Some(pb::Posting { fund: fund.to_string(), account: name.clone(), amount: movement.amount }),
             height: event.height,
@@ -227,6 +228,6 @@ fn movements(core: &Core, request: pb::ListPostingsRequest) -> Result<pb::ListPo
             time: event.time,
         })
     };
-    let postings = items.into_iter().map(line).collect::<Result<_, Status>>()?;
+    let postings = items.into_iter().map(&mut line).collect::<Result<_, Status>>()?;
     Ok(pb::ListPostingsResponse { postings, page: page_info(next), at: Some(core.read_at_height(page.height())?) })
 }

@@ -13,6 +13,7 @@ mod archive;
 mod config;
 mod core;
 mod event;
+mod funding;
 mod gate;
 mod incoming;
 mod ledger;

@@ -82,6 +82,12 @@ pub(crate) fn receipts(stored: &[u8]) -> impl Iterator<Item = Result<Receipt<'_>
     repeated(stored, 1, "receipts").map(|bytes| receipt(bytes?))
 }
 
+/// Where a part of some bytes lies in them.
+pub(crate) fn place_in(whole: &[u8], part: &[u8]) -> std::ops::Range<usize> {
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    start..start + part.len()
+}
+
 /// How many receipts there are.
 pub(crate) fn count_receipts(stored: &[u8]) -> Result<usize, ReadFault> {
     repeated(stored, 1, "receipts").try_fold(0, |count, bytes| bytes.map(|_| count + 1))

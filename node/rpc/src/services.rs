@@ -1,12 +1,13 @@
 //! The services of package `octroi.v1`, each with the size of its messages.
 
 use crate::{
-    Limits, archive::Archive, core::Core, event::Events, ledger::Ledger, node_service::Node, transaction::Transactions,
+    Limits, archive::Archive, core::Core, event::Events, funding::Funding, ledger::Ledger, node_service::Node,
+    transaction::Transactions,
 };
 use octroi_proto::v1::{
     archive_service_server::ArchiveServiceServer, event_service_server::EventServiceServer,
-    ledger_service_server::LedgerServiceServer, node_service_server::NodeServiceServer,
-    transaction_service_server::TransactionServiceServer,
+    funding_service_server::FundingServiceServer, ledger_service_server::LedgerServiceServer,
+    node_service_server::NodeServiceServer, transaction_service_server::TransactionServiceServer,
 };
 use tonic::service::Routes;
 
@@ -33,6 +34,7 @@ enum Never {}
 services! { core, limits:
     TransactionServiceServer(Transactions(core.clone())), submit_bytes;
     LedgerServiceServer(Ledger(core.clone())), read_bytes;
+    FundingServiceServer(Funding(core.clone())), read_bytes;
     EventServiceServer(Events(core.clone())), read_bytes;
     NodeServiceServer(Node(core.clone())), read_bytes;
     ArchiveServiceServer(Archive(core.clone())), read_bytes;

@@ -30,8 +30,15 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::SubmitEvidence(_)
         | Event::JudgeEvidence(_)
         | Event::OrderPayment(_)
-        | Event::ReleasePayment(_)
-        | Event::DeclarePastGrant(_) => Vec::new(),
+        | Event::ReleasePayment(_) => Vec::new(),
+        Event::DeclarePastGrant(event) => {
+            let declaration = &event.declaration;
+            let identifiers = declaration.beneficiary.identifiers.iter();
+            // A number whose check digits fail names nobody for sure, and merges nothing.
+            let beneficiaries = identifiers.filter(|published| published.verified);
+            let lists = beneficiaries.map(|published| List::PastGrantsOfBeneficiary(published.identifier.clone()));
+            of(&declaration.key(), lists.chain(event.funder.map(List::PastGrantsOfFunder)))
+        }
         Event::PromiseContribution(event) => {
             of(&event.promise, [List::PromisesOfFunder(event.funder), List::PromisesToFund(event.fund)])
         }

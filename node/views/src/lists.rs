@@ -19,6 +19,10 @@ pub enum List {
     CallsOfFund(FundCode),
     /// Every call.
     Calls,
+    /// Past grants of a beneficiary, by a verified identifier; keys are those of their records.
+    PastGrantsOfBeneficiary(Identifier),
+    /// Past grants of a registered funder.
+    PastGrantsOfFunder(OrganisationId),
 }
 
 impl List {
@@ -28,6 +32,8 @@ impl List {
             Self::PromisesToFund(_) => 2,
             Self::CallsOfFund(_) => 3,
             Self::Calls => 4,
+            Self::PastGrantsOfBeneficiary(_) => 5,
+            Self::PastGrantsOfFunder(_) => 6,
         }
     }
 
@@ -35,9 +41,12 @@ impl List {
     pub fn owner(&self) -> Vec<u8> {
         let mut owner = vec![self.number()];
         match self {
-            Self::PromisesOfFunder(organisation) => organisation.write(&mut owner),
+            Self::PromisesOfFunder(organisation) | Self::PastGrantsOfFunder(organisation) => {
+                organisation.write(&mut owner);
+            }
             Self::PromisesToFund(fund) | Self::CallsOfFund(fund) => fund.write(&mut owner),
             Self::Calls => {}
+            Self::PastGrantsOfBeneficiary(identifier) => identifier.write(&mut owner),
         }
         owner
     }

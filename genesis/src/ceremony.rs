@@ -142,3 +142,47 @@ pub fn missing_keys(draft: &str) -> Result<Vec<String>, GenesisError> {
         .map(|validator| format!("organisation {}, validator", validator.organisation));
     Ok(offices.chain(validators).collect())
 }
+
+/// What one organisation must make keys for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedKeys {
+    /// Codes of its offices.
+    pub offices: Vec<String>,
+    /// Whether it runs a validator.
+    pub validator: bool,
+}
+
+/// The keys that a draft wants of an organisation.
+///
+/// # Errors
+/// Not a genesis file, or no such organisation in it.
+pub fn wanted_keys(draft: &str, organisation: &str) -> Result<WantedKeys, GenesisError> {
+    let file = File::read(draft)?;
+    let entry = file.organisations.iter().find(|entry| entry.code == organisation).ok_or_else(|| GenesisError::Join {
+        organisation: organisation.into(),
+        reason: format!(
+            "the draft has no such organisation; it has {}",
+            file.organisations.iter().map(|entry| entry.code.as_str()).collect::<Vec<_>>().join(", ")
+        ),
+    })?;
+    Ok(WantedKeys {
+        offices: entry.offices.iter().map(|office| office.code.clone()).collect(),
+        validator: file.validators.iter().any(|validator| validator.organisation == organisation),
+    })
+}
+
+/// Codes of the organisations of a draft, in its order.
+///
+/// # Errors
+/// Not a genesis file.
+pub fn organisations(draft: &str) -> Result<Vec<String>, GenesisError> {
+    Ok(File::read(draft)?.organisations.into_iter().map(|entry| entry.code).collect())
+}
+
+/// Name of the network of a draft.
+///
+/// # Errors
+/// Not a genesis file.
+pub fn network_name(draft: &str) -> Result<String, GenesisError> {
+    Ok(File::read(draft)?.name)
+}

@@ -1,6 +1,9 @@
 //! The file: what a person writes, field by field, and how it becomes a [`Genesis`].
 
-use crate::GenesisError;
+use crate::{
+    GenesisError,
+    money::{BankAccountEntry, PolicyEntry, ScheduleEntry},
+};
 use octroi_ledger::{
     Genesis,
     genesis::{
@@ -46,6 +49,12 @@ pub(crate) struct File {
     pub roles: Vec<RoleEntry>,
     #[serde(default)]
     pub validators: Vec<ValidatorEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bank_accounts: Vec<BankAccountEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ScheduleEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicyEntry>,
 }
 
 /// What sealing writes: the file says its own hash, so that a later edit is noticed.
@@ -196,9 +205,9 @@ impl File {
             funds: all(&self.funds, |entry| entry.read(&id))?,
             roles: all(&self.roles, |entry| entry.read(&id))?,
             validators: all(&self.validators, ValidatorEntry::read)?,
-            bank_accounts: Vec::new(),
-            schedules: Vec::new(),
-            policies: Vec::new(),
+            bank_accounts: all(&self.bank_accounts, BankAccountEntry::read)?,
+            schedules: all(&self.schedules, ScheduleEntry::read)?,
+            policies: all(&self.policies, PolicyEntry::read)?,
         })
     }
 }
@@ -234,7 +243,7 @@ pub fn render(text: &str) -> Result<String, GenesisError> {
     Ok(file.write())
 }
 
-fn all<E, T>(entries: &[E], read: impl FnMut(&E) -> Result<T, GenesisError>) -> Result<Vec<T>, GenesisError> {
+pub(crate) fn all<E, T>(entries: &[E], read: impl FnMut(&E) -> Result<T, GenesisError>) -> Result<Vec<T>, GenesisError> {
     entries.iter().map(read).collect()
 }
 
@@ -243,7 +252,7 @@ pub(crate) fn of<T: FromStr<Err: core::fmt::Display>>(at: &str, text: &str) -> R
     text.parse().map_err(|error| GenesisError::at(at, error))
 }
 
-fn maybe<T: FromStr<Err: core::fmt::Display>>(at: &str, text: &Option<String>) -> Result<Option<T>, GenesisError> {
+pub(crate) fn maybe<T: FromStr<Err: core::fmt::Display>>(at: &str, text: &Option<String>) -> Result<Option<T>, GenesisError> {
     text.as_deref().map(|text| of(at, text)).transpose()
 }
 

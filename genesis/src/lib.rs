@@ -5,9 +5,12 @@
 
 mod ceremony;
 mod file;
+mod money;
 mod words;
 
-pub use ceremony::{JoinRequest, JoinedOffice, JoinedValidator, collect, missing_keys};
+pub use ceremony::{
+    JoinRequest, JoinedOffice, JoinedValidator, WantedKeys, collect, missing_keys, network_name, organisations, wanted_keys,
+};
 pub use file::{KeyEntry, parse, render as seal};
 pub use words::words;
 

@@ -24,9 +24,6 @@ pub struct Config {
     /// The interface for clients.
     #[serde(default)]
     pub grpc: Grpc,
-    /// Health and metrics over HTTP.
-    #[serde(default)]
-    pub web: Web,
     /// What the node says of itself.
     #[serde(default)]
     pub log: Log,
@@ -47,8 +44,8 @@ pub struct Node {
     pub consensus_key: Option<PathBuf>,
     /// Secret network key.
     pub network_key: PathBuf,
-    /// Threads that check signatures.
-    pub verify_threads: usize,
+    /// Milliseconds a validator listens for its own key before it signs.
+    pub listen_ms: u64,
 }
 
 impl Default for Node {
@@ -58,7 +55,7 @@ impl Default for Node {
             genesis: "genesis.toml".into(),
             consensus_key: None,
             network_key: "keys/network.key".into(),
-            verify_threads: 2,
+            listen_ms: 2_000,
         }
     }
 }
@@ -106,14 +103,6 @@ impl Default for Grpc {
             connections: 256,
         }
     }
-}
-
-/// Health and metrics over HTTP.
-#[derive(Debug, Clone, Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub struct Web {
-    /// Address to listen on; absent: no listener.
-    pub listen: Option<SocketAddr>,
 }
 
 /// What the node says of itself.
@@ -190,7 +179,7 @@ pub struct Loaded {
 
 /// Prefix of environment variables: `OCTROI_GRPC__LISTEN` sets `grpc.listen`.
 pub const ENVIRONMENT_PREFIX: &str = "OCTROI_";
-const SECTIONS: [&str; 5] = ["node", "p2p", "grpc", "web", "log"];
+const SECTIONS: [&str; 4] = ["node", "p2p", "grpc", "log"];
 
 /// Reads the settings.
 ///
@@ -263,12 +252,11 @@ fn keys(table: &Table) -> Vec<String> {
 
 /// Every key that a file may set.
 pub fn known_keys() -> Vec<String> {
-    let optional = ["node.consensus_key", "grpc.tls_certificate", "grpc.tls_key", "grpc.tls_client_ca", "web.listen"];
+    let optional = ["node.consensus_key", "grpc.tls_certificate", "grpc.tls_key", "grpc.tls_client_ca"];
     let defaults = Config {
         node: Node::default(),
         p2p: P2p::default(),
         grpc: Grpc::default(),
-        web: Web::default(),
         log: Log::default(),
         peers: Vec::new(),
     };
@@ -306,6 +294,22 @@ fn make_absolute(config: &mut Config, base: &Path) {
     for path in paths.into_iter().chain(optional.into_iter().flatten()) {
         *path = base.join(&path);
     }
+}
+
+/// The file of these settings.
+pub fn render(config: &Config) -> String {
+    toml::to_string(config).expect("every setting has a TOML form")
+}
+
+/// A peer from the command line: NETWORK_KEY@ADDRESS.
+///
+/// # Errors
+/// Neither a key nor an address.
+pub fn peer(text: &str) -> Result<Peer, Stop> {
+    let wrong = || Stop::config(format!("peer {text:?}")).hint("write NETWORK_KEY@ADDRESS, such as 9f...@192.0.2.7:27200");
+    let (network_key, address) = text.split_once('@').ok_or_else(wrong)?;
+    network_key.parse::<octroi_primitives::PublicKey>().map_err(|_| wrong())?;
+    Ok(Peer { network_key: network_key.to_owned(), address: Some(address.parse().map_err(|_| wrong())?) })
 }
 
 #[cfg(test)]

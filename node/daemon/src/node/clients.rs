@@ -1,0 +1,113 @@
+//! The way of transactions from the services to the replica, and of answers back.
+
+use super::verifier::{Job, Verifier};
+use futures::{FutureExt, future::BoxFuture};
+use octroi_ledger::SignedTransaction;
+use octroi_replica::{ClientToken, NotVerified, Refused, Verified};
+use octroi_rpc::{NotAdmitted, Reason, Submit};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+use tokio::sync::oneshot;
+
+type Answer = Result<(), NotAdmitted>;
+
+/// Submissions that wait for their answer.
+#[derive(Default)]
+pub struct Clients {
+    next: AtomicU64,
+    waiting: Mutex<BTreeMap<ClientToken, Waiting>>,
+    /// Set below 5 % of free disk: reads go on, nothing new is taken.
+    pub disk_low: AtomicBool,
+}
+
+struct Waiting {
+    sender: oneshot::Sender<Vec<Answer>>,
+    /// One place for each transaction; those that passed the door are filled by the replica, in order.
+    answers: Vec<Option<Answer>>,
+}
+
+impl Clients {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ClientToken, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, transactions: usize) -> (ClientToken, oneshot::Receiver<Vec<Answer>>) {
+        let token = ClientToken(self.next.fetch_add(1, Ordering::Relaxed));
+        let (sender, receiver) = oneshot::channel();
+        self.lock().insert(token, Waiting { sender, answers: vec![None; transactions] });
+        (token, receiver)
+    }
+
+    /// Takes the door's answers; gives the transactions that go on to the replica.
+    pub fn opened(&self, client: ClientToken, answers: Vec<Result<Verified, NotVerified>>) -> Vec<Verified> {
+        let mut passed = Vec::with_capacity(answers.len());
+        let mut waiting = self.lock();
+        let Some(entry) = waiting.get_mut(&client) else { return passed };
+        for (place, answer) in entry.answers.iter_mut().zip(answers) {
+            match answer {
+                Ok(verified) => passed.push(verified),
+                Err(NotVerified::Decode(error)) => *place = Some(Err(NotAdmitted::from(&error))),
+                Err(NotVerified::Signature(error)) => *place = Some(Err(NotAdmitted::from(&error))),
+            }
+        }
+        if passed.is_empty()
+            && let Some(entry) = waiting.remove(&client)
+        {
+            entry.finish();
+        }
+        passed
+    }
+
+    /// Takes the replica's answers for those that passed the door.
+    pub fn replied(&self, client: ClientToken, results: Vec<Result<(), Refused>>) {
+        let Some(mut entry) = self.lock().remove(&client) else { return };
+        let mut results = results.into_iter();
+        for place in entry.answers.iter_mut().filter(|place| place.is_none()) {
+            let answer = results.next().unwrap_or(Ok(()));
+            *place = Some(answer.map_err(|refused| NotAdmitted::named(refused.reason(), refused.to_string())));
+        }
+        entry.finish();
+    }
+}
+
+impl Waiting {
+    fn finish(self) {
+        // The caller may have gone; its transactions have not.
+        let _ = self.sender.send(self.answers.into_iter().map(|answer| answer.unwrap_or(Ok(()))).collect());
+    }
+}
+
+/// What the services hold.
+pub struct Door {
+    /// Shared with the host.
+    pub clients: Arc<Clients>,
+    /// The thread of signatures.
+    pub verifier: Verifier,
+}
+
+impl Submit for Door {
+    fn submit(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Answer>> {
+        let count = transactions.len();
+        let refuse = |reason: Reason, message: &str| -> BoxFuture<'static, Vec<Answer>> {
+            let answer = vec![Err(NotAdmitted::new(reason, message)); count];
+            async move { answer }.boxed()
+        };
+        if self.clients.disk_low.load(Ordering::Relaxed) {
+            return refuse(Reason::NotReady, "less than 5 % of the disk is free on this node; send it to another validator");
+        }
+        let (client, answers) = self.clients.enter(count);
+        if self.verifier.check(Job::Client { client, transactions }).is_err() {
+            self.clients.lock().remove(&client);
+            return refuse(Reason::Overloaded, "the node has more to check than it can; send it again in a second");
+        }
+        async move {
+            answers.await.unwrap_or_else(|_| vec![Err(NotAdmitted::new(Reason::ShuttingDown, "the node stops")); count])
+        }
+        .boxed()
+    }
+}

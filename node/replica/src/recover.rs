@@ -27,6 +27,11 @@ impl Recovered {
         &self.state
     }
 
+    /// This node's proof of that block; `None` before the first.
+    pub fn certificate(&self) -> Option<&CommitCertificate> {
+        self.certificate.as_ref()
+    }
+
     /// Entries of the height under way.
     pub fn log(&self) -> &[LogEntry] {
         &self.log

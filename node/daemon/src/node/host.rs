@@ -439,6 +439,10 @@ impl Acting<'_> {
                 warn!(code = "offence", peer = %peer.0, %offence, "peer did what no honest node does");
                 self.network.penalise(PeerKey(peer.0.to_bytes()), Offence::InvalidContent);
             }
+            Action::Dropped(gone) => {
+                // Whoever waits for one of these learns of it by its validity, which has ended.
+                debug!(code = "dropped", transactions = gone.len(), "transactions left the mempool without being committed");
+            }
             Action::Committed(commit) => self.committed(&commit),
         }
     }

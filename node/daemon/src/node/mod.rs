@@ -16,14 +16,14 @@ use clients::{Clients, Door};
 use host::{Host, Pending, wall_millis};
 use octroi_ledger::wire::Canonical;
 use octroi_network::{NetworkConfig, NetworkError, NetworkKey};
-use octroi_primitives::SecretKey;
+use octroi_primitives::{Height, SecretKey};
 use octroi_replica::{
     Recovered, RecoverError, Replica, recover,
     wire::{CONSENSUS_FRAME, MAX_CONSENSUS_BYTES},
 };
 use octroi_rpc::{ClientCertificates, Clock, Deps, NodeInfo, Rate, ServeConfig, ServeError, Server, Tls};
 use octroi_storage::{FaultClass, StorageError};
-use octroi_views::View;
+use octroi_views::{Blocks, View};
 use reports::{Published, Reports};
 use std::{collections::BTreeMap, io::IsTerminal, path::Path, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
@@ -95,8 +95,7 @@ async fn serve(config: Config) -> Result<(), Stop> {
     let (handle, events, driver) = octroi_network::start(settings, identity).await.map_err(|error| not_connected(&config, &error))?;
     let server = Server::bind(serve_config(&config.grpc)?).await.map_err(|error| not_served(&error))?;
 
-    let transactions = octroi_views::transactions_up_to(&store.reader(), recovered.state().head().height)
-        .map_err(|error| Stop::new(Exit::Damaged, error))?;
+    let transactions = count_transactions(&store.reader(), recovered.state().head().height)?;
     let reports = Arc::new(Reports::new(info.clone(), handle.clone(), transactions));
     let clients = Arc::new(Clients::default());
     let (results, work) = mpsc::channel(WORK_QUEUE);
@@ -201,6 +200,16 @@ async fn supervise(
         Some(stop) => Err(stop),
         None => host_result,
     }
+}
+
+/// User transactions of the chain that this node holds.
+fn count_transactions(blocks: &impl Blocks, tip: Height) -> Result<u64, Stop> {
+    let mut count = 0;
+    for height in 1..=tip.0 {
+        let block = blocks.block(Height(height)).map_err(|error| Stop::new(Exit::Damaged, error))?;
+        count += block.map_or(0, |block| block.transactions().len() as u64);
+    }
+    Ok(count)
 }
 
 fn start_of(recovered: &Recovered) -> View {

@@ -26,6 +26,7 @@ impl From<StorageError> for Stop {
                 "without it this node could sign twice: take it in with 'octroid sign-state import', never make it anew for a key that has signed",
             ),
             StorageError::OtherNetwork { .. } => stop.hint("the genesis file is not the one this data folder was made with"),
+            StorageError::OtherKey { .. } => stop.hint("name the consensus key that this data folder was made with"),
             StorageError::Full { .. } => stop.hint("make room on this disk, then start the node again; nothing was lost"),
             StorageError::Damaged { .. } | StorageError::Version { .. } => {
                 stop.hint("nothing is repaired in silence: restore this node from a backup, or make it anew from its peers")

@@ -52,6 +52,11 @@ impl Record for PendingSeat {
     type Key = (Height, ChangeId);
 }
 
+/// Network keys of validators that wait for their height: they are let in before, so that they can follow.
+pub fn pending_network_keys(state: &State) -> Vec<PublicKey> {
+    state.all::<PendingSeat>().map(|(_, pending)| pending.seat.network_key).collect()
+}
+
 /// The changes that take effect at a height.
 pub(crate) fn pending(state: &State, height: Height) -> impl Iterator<Item = ChangeId> {
     state

@@ -2,7 +2,7 @@
 //! verifies the file, and reads its hash aloud.
 
 use crate::{GenesisError, file::{File, KeyEntry}};
-use octroi_primitives::{PossessionPurpose, SecretKey, prove_possession};
+use octroi_primitives::{BlockTime, LegalDate, Period, PossessionPurpose, SecretKey, prove_possession};
 use serde::{Deserialize, Serialize};
 
 /// What an organisation sends to the organiser: public keys with proofs, no secret.
@@ -185,4 +185,30 @@ pub fn organisations(draft: &str) -> Result<Vec<String>, GenesisError> {
 /// Not a genesis file.
 pub fn network_name(draft: &str) -> Result<String, GenesisError> {
     Ok(File::read(draft)?.name)
+}
+
+/// The draft, beginning now: its time is `now`, and its funds and policies begin with the first period of the next calendar year, so that a whole
+/// year lies ahead whenever a development network is made.
+///
+/// # Errors
+/// Not a genesis file, or a period that is none.
+pub fn dated(draft: &str, now: BlockTime) -> Result<String, GenesisError> {
+    let mut file = File::read(draft)?;
+    let today = LegalDate::at(now);
+    let (days, rest) = (now.millis() / 86_400_000, now.millis() / 1_000 % 86_400);
+    let utc = LegalDate::from_days(i64::try_from(days).unwrap_or(i64::MAX)).unwrap_or(today);
+    file.time = format!("{utc}T{:02}:{:02}:{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60);
+    let year = today.year() + 1;
+    let first = |text: &str| -> Result<String, GenesisError> {
+        let period: Period = text.parse().map_err(|error| GenesisError::at("first_period", error))?;
+        let day = LegalDate::new(year, 1, 1).map_err(|error| GenesisError::at("time", error))?;
+        Ok(Period::containing(day, period.length()).to_string())
+    };
+    for fund in &mut file.funds {
+        fund.first_period = first(&fund.first_period)?;
+    }
+    for policy in &mut file.policies {
+        policy.valid_from = first(&policy.valid_from)?;
+    }
+    Ok(file.write())
 }

@@ -81,7 +81,10 @@ impl New {
         }
         let draft = match &self.draft {
             Some(path) => files::read(path)?,
-            None => octroi_genesis::DEVNET.to_owned(),
+            None => {
+                let now = octroi_primitives::BlockTime(crate::node::wall_millis());
+                octroi_genesis::dated(octroi_genesis::DEVNET, now).map_err(Stop::config)?
+            }
         };
         let (genesis_text, validators) = self.make_keys(&draft)?;
         let genesis_path = self.dir.join("genesis.toml");

@@ -13,7 +13,8 @@ use crate::{
     files,
 };
 use clients::{Clients, Door};
-use host::{Host, Pending, wall_millis};
+pub use host::wall_millis;
+use host::{Host, Pending};
 use octroi_ledger::wire::Canonical;
 use octroi_network::{NetworkConfig, NetworkError, NetworkKey};
 use octroi_primitives::{Height, SecretKey};

@@ -4,7 +4,7 @@
 //! is named, and everything else is refused row by row with line, column, value and reason: nothing is imported
 //! wrongly in silence. No input panics; memory is bounded by the limits of each format.
 //!
-//! **Must not know** files, networks, clocks, keys, or how a row becomes a transaction: it opens nothing and sends
+//! **Must not know** files, networks, clocks, keys, or who signs what it makes of a row: it opens nothing and sends
 //! nothing.
 
 #![forbid(unsafe_code)]

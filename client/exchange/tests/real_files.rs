@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use octroi_ledger::action::Action as _;
 use octroi_exchange::scdl::{self, Column, Gap, Import, Reason, Refusal, Rule};
 
 /// The bytes of a file under `data/`, or nothing if the test is to be skipped.
@@ -32,6 +33,10 @@ fn import(bytes: &[u8]) -> Import {
         import.rows as usize,
         "every row is accepted or refused"
     );
+    for row in &import.accepted {
+        let checked = scdl::to_payload(row, import.file, None).validate();
+        assert_eq!(checked, Ok(()), "line {}", row.line);
+    }
     import
 }
 

@@ -9,6 +9,7 @@
 //! **Must not know** which rows the ledger already holds, or who may publish them.
 
 mod columns;
+mod payload;
 mod records;
 mod refusal;
 mod row;
@@ -20,6 +21,7 @@ use octroi_primitives::{Balance, Domain, FileHash, hash};
 
 use crate::ExchangeError;
 pub use columns::{Column, Header};
+pub use payload::to_payload;
 pub use records::{Delimiter, Encoding, RECORD_BYTES_MAX, RECORD_LINES_MAX};
 pub use refusal::{Reason, Refusal, VALUE_CHARACTERS_MAX};
 pub use row::{Award, Gap, Normalised, Party, PublishedIdentifier, Row, SHARE_NUMBER};

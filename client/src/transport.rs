@@ -190,6 +190,11 @@ impl Client {
             .await
     }
 
+    /// What [`Client::info`] has answered before, without asking.
+    pub fn known_info(&self) -> Option<&NodeInfo> {
+        self.info.get()
+    }
+
     /// Ledger time now: the node's clock and the network's offset.
     ///
     /// # Errors

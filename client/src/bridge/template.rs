@@ -9,7 +9,7 @@ pub fn template(kind: &str) -> Option<String> {
     let message = payload_message(kind)?;
     let mut out = String::new();
     let _ = writeln!(out, "# {kind}: {}", message_doc(&message));
-    let _ = writeln!(out, "# Fill in, then: octroi tx build --file FILE. Lines that begin with '#' are optional.\n");
+    let _ = writeln!(out, "# Fill in, then: octroi tx build FILE. Lines that begin with '#' are optional.\n");
     table(&mut out, &message, kind, Header::Table, "");
     Some(out)
 }

@@ -287,6 +287,8 @@ use crate::{application, bank, call, contribution, dev, grant, levy, redistribut
 kinds! {
     actions {
         0x0101 RegisterOrganisation register_organisation in registry::register_organisation;
+        0x0104 RotateKeys rotate_keys in registry::rotate_keys;
+        0x0105 RegisterProject register_project in registry::register_project;
         0x0201 AttestStatement attest_statement in bank::attest_statement;
         0x0202 MatchEntry match_entry in bank::match_entry;
         0x0301 PromiseContribution promise_contribution in contribution::promise_contribution;

@@ -132,7 +132,7 @@ pub fn check_asked(
         return Err(Inadmissible::UnknownKey(*key));
     }
     let Family(family) = asked.payload.kind().family();
-    let needed = organisation.threshold(Family(family));
+    let needed = organisation.threshold(Family(family), height);
     if keys.len() < usize::from(needed) {
         return Err(Inadmissible::Threshold { signed: keys.len(), needed, family });
     }

@@ -6,6 +6,8 @@ pub mod fund;
 pub mod organisation;
 pub mod project;
 pub mod register_organisation;
+pub mod register_project;
 pub mod role;
+pub mod rotate_keys;
 pub mod territory;
 pub mod validator_seat;

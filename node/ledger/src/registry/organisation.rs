@@ -129,6 +129,10 @@ message! {
         pub thresholds: Vec<Threshold>,
         /// Whether it may act.
         pub status: Status,
+        /// Thresholds that replace the others from a height on.
+        pub next_thresholds: Vec<Threshold>,
+        /// That height; 0: none.
+        pub next_thresholds_from: Height,
     }
 
     /// Record: who a key belongs to, for ever; a key is never used twice.
@@ -164,9 +168,28 @@ impl OfficeKey {
 }
 
 impl Organisation {
-    /// Signatures that a family of kinds needs.
-    pub fn threshold(&self, family: Family) -> u8 {
-        self.thresholds
+    fn thresholds_at(&self, height: Height) -> &[Threshold] {
+        let next = self.next_thresholds_from;
+        if next != Height(0) && next <= height { &self.next_thresholds } else { &self.thresholds }
+    }
+
+    /// The greatest threshold of any family in a block of this height.
+    pub fn greatest_threshold(&self, height: Height) -> u8 {
+        let families = self.thresholds_at(height).iter().map(|threshold| threshold.family);
+        families.map(|family| self.threshold(family, height)).max().unwrap_or(1)
+    }
+
+    /// Makes thresholds that have come into force the record's own.
+    pub(super) fn settle_thresholds(&mut self, height: Height) {
+        if self.next_thresholds_from != Height(0) && self.next_thresholds_from <= height {
+            self.thresholds = core::mem::take(&mut self.next_thresholds);
+            self.next_thresholds_from = Height(0);
+        }
+    }
+
+    /// Signatures that a family of kinds needs in a block of this height.
+    pub fn threshold(&self, family: Family, height: Height) -> u8 {
+        self.thresholds_at(height)
             .iter()
             .find(|threshold| threshold.family == family)
             .and_then(|threshold| u8::try_from(threshold.signatures).ok())

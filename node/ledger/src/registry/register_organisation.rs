@@ -206,6 +206,8 @@ fn admit_checked(
         offices,
         thresholds,
         status,
+        next_thresholds: vec![],
+        next_thresholds_from: Height(0),
     }))
 }
 

@@ -176,7 +176,7 @@ impl State {
 }
 
 /// Whether a change of validators takes effect at this height, so that a block is due.
-pub(crate) fn seats_due(state: &State, height: Height) -> bool {
+pub fn seats_due(state: &State, height: Height) -> bool {
     crate::registry::validator_seat::pending(state, height).next().is_some()
 }
 

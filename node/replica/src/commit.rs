@@ -10,9 +10,10 @@ use crate::{
 };
 use octroi_chain::{CommitCertificate, Evidence};
 use octroi_ledger::{
-    ExecutedBlock, State, due::next_due, network::NetworkRecord, parameters::Parameter, receipt::Outcome, state::Only,
+    ExecutedBlock, State, due::next_due, execute::seats_due, network::NetworkRecord, parameters::Parameter,
+    receipt::Outcome, state::Only,
 };
-use octroi_primitives::{BlockTime, TransactionId};
+use octroi_primitives::{BlockTime, Height, TransactionId};
 use std::{sync::Arc, time::Duration};
 
 /// The tip is not announced more often than this at commits, milliseconds.
@@ -109,6 +110,9 @@ impl Replica {
 /// From when on a block without transactions is valid: the heartbeat, planned work, or a change of validators that takes effect.
 pub(crate) fn due(state: &State) -> BlockTime {
     let head = state.head();
+    if seats_due(state, Height(head.height.get() + 1)) {
+        return head.time;
+    }
     let heartbeat = head.time.saturating_add(state.overlay().parameter(Parameter::HeartbeatMs));
     next_due(state).map_or(heartbeat, |planned| planned.min(heartbeat))
 }

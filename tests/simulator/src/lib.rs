@@ -13,8 +13,8 @@ pub mod checks;
 mod random;
 mod scenario;
 mod simulation;
-mod surroundings;
-mod world;
+pub mod surroundings;
+pub mod world;
 
 pub use checks::Violation;
 pub use random::Random;

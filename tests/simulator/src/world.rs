@@ -147,15 +147,24 @@ impl Clients {
     /// A promise of some organisation, valid for so many milliseconds from `now`. One in eight is to a fund that does not exist, and is refused
     /// with a receipt.
     pub fn promise(&mut self, choice: u64, now: u64, valid_ms: u64) -> SignedTransaction {
-        self.salts += 1;
         let sender = (choice % self.organisations as u64) as usize;
         let fund = if choice % 8 == 7 { "nowhere" } else { "commun" };
+        self.promise_to(sender, fund, now, valid_ms)
+    }
+
+    /// A promise of this organisation to the fund that exists, valid for a minute from the start.
+    pub fn promise_of(&mut self, sender: usize) -> SignedTransaction {
+        self.promise_to(sender, "commun", START, 60_000)
+    }
+
+    fn promise_to(&mut self, sender: usize, fund: &str, now: u64, valid_ms: u64) -> SignedTransaction {
+        self.salts += 1;
         let salt = hash("simulated-salt", &[&self.salts.to_be_bytes()]).to_bytes();
         let mut short = [0; 16];
         short.copy_from_slice(&salt[..16]);
         let payload = Payload::PromiseContribution(PromiseContribution {
             fund: FundCode::new(fund).expect("a code"),
-            amount: Amount { currency: Currency::EUR, minor: 100 + choice % 10_000 },
+            amount: Amount { currency: Currency::EUR, minor: 100 + self.salts },
             due: "2027-12-31".parse().expect("a date"),
             earmark: None,
             conditions: None,

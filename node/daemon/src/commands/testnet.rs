@@ -130,6 +130,12 @@ impl New {
             endpoints.push(format!("http://{grpc}"));
         }
         files::create(&self.dir.join("endpoints"), &format!("{}\n", endpoints.join("\n")))?;
+        let quoted: Vec<String> = endpoints.iter().map(|endpoint| format!("{endpoint:?}")).collect();
+        let context = format!(
+            "default = \"devnet\"\n\n[contexts.devnet]\nendpoints = [{}]\nkeys = \"keys\"\npassphrase_file = \"keys/passphrase\"\n",
+            quoted.join(", ")
+        );
+        files::create(&self.dir.join("contexts.toml"), &context)?;
         files::create(&self.dir.join("keys/passphrase"), &format!("{PASSPHRASE}\n"))?;
         eprintln!("made {} with {} validators and {} observers", self.dir.display(), validators.len(), self.observers);
         println!("{}", genesis.network());
@@ -206,7 +212,7 @@ impl Up {
             nodes.0.push((home.clone(), start(&program, home)?));
         }
         eprintln!("{} nodes run; their logs are in {}/*/log; stop them with Ctrl-C", nodes.0.len(), self.dir.display());
-        eprintln!("clients find them with: --context {}", self.dir.display());
+        eprintln!("clients find them with: export OCTROI_CONFIG={}", self.dir.join("contexts.toml").display());
         nodes.wait()
     }
 }

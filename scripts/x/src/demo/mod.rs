@@ -119,14 +119,15 @@ impl Demo {
     fn keep_up(&self, nodes: Vec<Node>, network: &Path, programs: &Programs, folder: tempfile::TempDir) -> Result<()> {
         let endpoint = format!("http://127.0.0.1:{}", self.grpc_port);
         let octroi = programs.octroi.display();
-        let context = network.display();
+        let context = network.join("contexts.toml");
         println!();
         println!("The network is up. Its clients' addresses are {endpoint} and the next three ports.");
         println!("Try:");
-        println!("  {octroi} --context {context} status");
-        println!("  {octroi} --context {context} grant list");
-        println!("  {octroi} --context {context} fund show commun");
-        println!("  {octroi} --context {context} watch");
+        println!("  export OCTROI_CONFIG={}", context.display());
+        println!("  {octroi} status");
+        println!("  {octroi} grant list");
+        println!("  {octroi} fund show commun");
+        println!("  {octroi} watch");
         let ids: Vec<String> = nodes.iter().map(|node| node.id().to_string()).collect();
         println!("Stop it with: kill {}", ids.join(" "));
         // The nodes and their folder outlive this program on purpose: the person asked for it, and was told how to end it.
@@ -138,7 +139,7 @@ impl Demo {
 
 fn octroi(programs: &Programs, network: &Path) -> Command {
     let mut command = Command::new(&programs.octroi);
-    command.arg("--context").arg(network);
+    command.env("OCTROI_CONFIG", network.join("contexts.toml"));
     command
 }
 

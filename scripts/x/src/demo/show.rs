@@ -3,6 +3,7 @@
 use super::session::Session;
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
+use octroi_ledger::{levy::compute::LevyStep, wire::Wire};
 use octroi_proto::v1::{self as pb, event::Event};
 
 /// A sum of minor units as people write it in France: `12 345,67`.
@@ -126,8 +127,8 @@ async fn computation(session: &mut Session, period: &str) -> Result<()> {
     let event = explained.assessment.and_then(|record| record.event).and_then(|event| event.event);
     let Some(Event::AssessLevy(assessed)) = event else { anyhow::bail!("the assessment has no event") };
     println!("\nComputation of the levy of {period}, line by line");
-    for line in octroi_ledger::levy::explain(&assessed)? {
-        println!("  {line}");
+    for step in assessed.steps {
+        println!("  {}", LevyStep::from_proto(step)?);
     }
     Ok(())
 }

@@ -237,7 +237,7 @@ async fn levy(session: &mut Session, year: u16) -> Result<Vec<Expected>> {
 fn tax_of(assessed: &Done) -> Result<i64> {
     match &assessed.event {
         Event::AssessLevy(event) => {
-            let tax = event.tax.as_ref().context("an assessment without a tax")?;
+            let tax = event.assessment.as_ref().and_then(|assessment| assessment.tax.as_ref()).context("an assessment without a tax")?;
             Ok(i64::try_from(tax.minor)?)
         }
         _ => bail!("the event of an assessment is none"),

@@ -16,6 +16,8 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
     }
     match event {
         Event::RegisterOrganisation(_)
+        | Event::RotateKeys(_)
+        | Event::RegisterProject(_)
         | Event::AdvanceClock(_)
         | Event::CloseCall(_)
         | Event::AttestStatement(_)

@@ -3,10 +3,11 @@
 use super::verifier::{Job, Verifier};
 use futures::{FutureExt, future::BoxFuture};
 use octroi_ledger::SignedTransaction;
+use octroi_primitives::TransactionId;
 use octroi_replica::{ClientToken, NotVerified, Refused, Verified};
 use octroi_rpc::{NotAdmitted, Reason, Submit};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -21,6 +22,8 @@ type Answer = Result<(), NotAdmitted>;
 pub struct Clients {
     next: AtomicU64,
     waiting: Mutex<BTreeMap<ClientToken, Waiting>>,
+    /// Taken from clients of this node, and in no block yet.
+    pending: Mutex<BTreeSet<TransactionId>>,
     /// Set below 5 % of free disk: reads go on, nothing new is taken.
     pub disk_low: AtomicBool,
 }
@@ -29,6 +32,8 @@ struct Waiting {
     sender: oneshot::Sender<Vec<Answer>>,
     /// One place for each transaction; those that passed the door are filled by the replica, in order.
     answers: Vec<Option<Answer>>,
+    /// Those that passed the door, in order.
+    passed: Vec<TransactionId>,
 }
 
 impl Clients {
@@ -39,7 +44,7 @@ impl Clients {
     fn enter(&self, transactions: usize) -> (ClientToken, oneshot::Receiver<Vec<Answer>>) {
         let token = ClientToken(self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, receiver) = oneshot::channel();
-        self.lock().insert(token, Waiting { sender, answers: vec![None; transactions] });
+        self.lock().insert(token, Waiting { sender, answers: vec![None; transactions], passed: Vec::new() });
         (token, receiver)
     }
 
@@ -50,7 +55,10 @@ impl Clients {
         let Some(entry) = waiting.get_mut(&client) else { return passed };
         for (place, answer) in entry.answers.iter_mut().zip(answers) {
             match answer {
-                Ok(verified) => passed.push(verified),
+                Ok(verified) => {
+                    entry.passed.push(verified.id());
+                    passed.push(verified);
+                }
                 Err(NotVerified::Decode(error)) => *place = Some(Err(NotAdmitted::from(&error))),
                 Err(NotVerified::Signature(error)) => *place = Some(Err(NotAdmitted::from(&error))),
             }
@@ -66,12 +74,26 @@ impl Clients {
     /// Takes the replica's answers for those that passed the door.
     pub fn replied(&self, client: ClientToken, results: Vec<Result<(), Refused>>) {
         let Some(mut entry) = self.lock().remove(&client) else { return };
+        {
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            pending.extend(entry.passed.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(id, _)| *id));
+        }
         let mut results = results.into_iter();
         for place in entry.answers.iter_mut().filter(|place| place.is_none()) {
             let answer = results.next().unwrap_or(Ok(()));
             *place = Some(answer.map_err(|refused| NotAdmitted::named(refused.reason(), refused.to_string())));
         }
         entry.finish();
+    }
+}
+
+impl Clients {
+    /// These are in a block, or will be in none.
+    pub fn gone(&self, ids: impl IntoIterator<Item = TransactionId>) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            pending.remove(&id);
+        }
     }
 }
 
@@ -91,6 +113,10 @@ pub struct Door {
 }
 
 impl Submit for Door {
+    fn waits(&self, id: &TransactionId) -> bool {
+        self.clients.pending.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
     fn submit(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Answer>> {
         let count = transactions.len();
         let refuse = |reason: Reason, message: &str| -> BoxFuture<'static, Vec<Answer>> {

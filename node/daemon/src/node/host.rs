@@ -22,7 +22,7 @@ use octroi_network::{
 use octroi_primitives::PublicKey;
 use octroi_replica::{
     Action, Body, CertifiedBody, ClientToken, Commit, GossipToken, Input, NotVerified, Now, Origin, Peer, PerformError, Replica,
-    RequestToken, Timer, Verdict, Verified, perform,
+    RequestToken, Verdict, Verified, perform,
     wire::{BlocksRequest, CONSENSUS_FRAME, Request, Tip, answer_blocks, encode_batch},
 };
 use octroi_storage::{Folder, NodeDisk, Store};
@@ -442,6 +442,7 @@ impl Acting<'_> {
             Action::Dropped(gone) => {
                 // Whoever waits for one of these learns of it by its validity, which has ended.
                 debug!(code = "dropped", transactions = gone.len(), "transactions left the mempool without being committed");
+                self.clients.gone(gone.into_iter().map(|(id, _)| id));
             }
             Action::Committed(commit) => self.committed(&commit),
         }
@@ -462,26 +463,12 @@ impl Acting<'_> {
         debug!(code = "committed", %height, transactions = executed.transactions().len(), "block committed");
         let view = View { state: state.clone(), certificate: Some(certificate.clone()) };
         self.published.publish(view, executed.updated_keys());
+        self.clients.gone(executed.transactions().iter().map(|transaction| transaction.id()));
         self.reports.committed(executed);
         let block = executed.block().header();
         if block.validators_hash != block.next_validators_hash || !octroi_ledger::registry::validator_seat::pending_network_keys(state).is_empty() {
             info!(code = "validators", %height, next = %block.next_validators_hash, "the validator set changes");
             self.network.set_allowed(allowed(state, self.peers, self.network.local_peer()));
         }
-    }
-}
-
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timers_expire_in_order_and_not_before_their_time() {
-        let mut timers = Timers::default();
-        timers.set(Timer::Tick, Duration::from_secs(60));
-        timers.set(Timer::Pace, Duration::ZERO);
-        assert_eq!(timers.expired(), Some(Timer::Pace));
-        assert_eq!(timers.expired(), None);
     }
 }

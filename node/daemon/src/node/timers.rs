@@ -40,3 +40,17 @@ impl Timers {
         Some(timer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_expire_in_order_and_not_before_their_time() {
+        let mut timers = Timers::default();
+        timers.set(Timer::Tick, Duration::from_secs(60));
+        timers.set(Timer::Pace, Duration::ZERO);
+        assert_eq!(timers.expired(), Some(Timer::Pace));
+        assert_eq!(timers.expired(), None);
+    }
+}

@@ -10,11 +10,13 @@
 
 pub mod blocks;
 mod error;
+pub mod events;
 mod fold;
 mod listings;
 pub mod lists;
 mod packed;
 pub mod page;
+pub mod past_grants;
 pub mod postings;
 mod read;
 mod ring;

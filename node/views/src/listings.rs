@@ -1,7 +1,18 @@
 //! Which lists an event adds to: the one place where views know the kinds.
 
 use crate::lists::List;
-use octroi_ledger::{Event, state::Key};
+use octroi_ledger::{
+    Event,
+    application::application::Application,
+    grant::{
+        declare_past_grant::{PastGrantDeclared, PublishedParty},
+        sign_convention::Capacity,
+    },
+    levy::account::LevyAssessment,
+    state::Key,
+};
+use octroi_primitives::{Identifier, OrganisationId};
+use std::collections::BTreeSet;
 
 /// An object and the list it is added to.
 pub(crate) struct Listing {
@@ -22,28 +33,55 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::CloseCall(_)
         | Event::AttestStatement(_)
         | Event::MatchEntry(_)
-        | Event::DeclareLevy(_)
-        | Event::AssessLevy(_)
-        | Event::ClosePeriod(_)
-        | Event::SubmitApplication(_)
         | Event::ScreenApplication(_)
         | Event::ReviewApplication(_)
-        | Event::SignConvention(_)
         | Event::SubmitEvidence(_)
         | Event::JudgeEvidence(_)
         | Event::OrderPayment(_)
         | Event::ReleasePayment(_) => Vec::new(),
-        Event::DeclarePastGrant(event) => {
-            let declaration = &event.declaration;
-            let identifiers = declaration.beneficiary.identifiers.iter();
-            // A number whose check digits fail names nobody for sure, and merges nothing.
-            let beneficiaries = identifiers.filter(|published| published.verified);
-            let lists = beneficiaries.map(|published| List::PastGrantsOfBeneficiary(published.identifier.clone()));
-            of(&declaration.key(), lists.chain(event.funder.map(List::PastGrantsOfFunder)))
-        }
         Event::PromiseContribution(event) => {
             of(&event.promise, [List::PromisesOfFunder(event.funder), List::PromisesToFund(event.fund)])
         }
+        Event::DeclareLevy(event) => of(&event.id, [List::DeclarationsOfPayer(event.declaration.payer)]),
+        Event::AssessLevy(event) => {
+            let LevyAssessment { payer, schedule, .. } = &event.assessment;
+            of(&event.id, [List::AssessmentsOfPayer(*payer), List::AssessmentsOfSchedule(*schedule)])
+        }
+        Event::ClosePeriod(event) => of(&event.period, [List::PeriodsOfFund(event.fund)]),
+        Event::SubmitApplication(event) => {
+            let Application { call, project, .. } = &event.application;
+            let parties: BTreeSet<OrganisationId> = event.application.parties().collect();
+            let of_parties = parties.into_iter().map(List::ApplicationsOfOrganisation);
+            of(
+                &event.id,
+                [List::ApplicationsOfCall(*call), List::ApplicationsOfProject(*project)].into_iter().chain(of_parties),
+            )
+        }
+        // The lead's list has the grant since the award.
+        Event::SignConvention(event) => match event.signs_as {
+            Capacity::Beneficiary if event.party != event.lead => {
+                of(&event.grant, [List::GrantsOfOrganisation(event.party)])
+            }
+            Capacity::Beneficiary | Capacity::Ordonnateur => Vec::new(),
+        },
+        Event::DeclarePastGrant(event) => of(&event.declaration.key(), past_grant(event)),
         Event::OpenCall(event) => of(&event.id, [List::CallsOfFund(event.call.fund), List::Calls]),
     }
+}
+
+/// By the parties' verified identifiers, by the registered funder, by year. An identifier whose check digits fail merges nothing.
+fn past_grant(event: &PastGrantDeclared) -> Vec<List> {
+    fn verified(party: &PublishedParty) -> impl Iterator<Item = Identifier> {
+        let published = party.identifiers.iter().filter(|published| published.verified);
+        published.map(|published| published.identifier.clone()).collect::<BTreeSet<_>>().into_iter()
+    }
+    let PastGrantDeclared { id: _, declaration, signer: _, funder, withdraws: _ } = event;
+    let beneficiary = verified(&declaration.beneficiary).map(List::PastGrantsOfBeneficiary);
+    let funders = verified(&declaration.funder).map(List::PastGrantsOfFunderIdentifier);
+    let registered = funder.map(List::PastGrantsOfFunder);
+    beneficiary
+        .chain(funders)
+        .chain(registered)
+        .chain([List::PastGrantsOfYear(declaration.date.year().get())])
+        .collect()
 }

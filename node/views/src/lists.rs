@@ -19,10 +19,40 @@ pub enum List {
     CallsOfFund(FundCode),
     /// Every call.
     Calls,
-    /// Past grants of a beneficiary, by a verified identifier; keys are those of their records.
+    /// Declarations of a levy payer; one replaces another of the same period.
+    DeclarationsOfPayer(OrganisationId),
+    /// Assessments of a levy payer.
+    AssessmentsOfPayer(OrganisationId),
+    /// Assessments under a schedule: its register.
+    AssessmentsOfSchedule(ScheduleCode),
+    /// Periods of a fund that were closed; each by the event that splits it.
+    PeriodsOfFund(FundCode),
+    /// Past grants to whoever holds an identifier, verified ones only. Rows of files that were replaced stand there too: ask the file.
     PastGrantsOfBeneficiary(Identifier),
-    /// Past grants of a registered funder.
+    /// Past grants by whoever holds an identifier.
+    PastGrantsOfFunderIdentifier(Identifier),
+    /// Past grants of a funder that is registered here.
     PastGrantsOfFunder(OrganisationId),
+    /// Past grants dated in a year.
+    PastGrantsOfYear(u16),
+    /// Applications to a call.
+    ApplicationsOfCall(CallId),
+    /// Applications for a project.
+    ApplicationsOfProject(ProjectId),
+    /// Applications of an organisation, as lead or partner.
+    ApplicationsOfOrganisation(OrganisationId),
+    /// Grants to a project.
+    GrantsOfProject(ProjectId),
+    /// Grants to an organisation: as lead from the award on, as partner from its signature on.
+    GrantsOfOrganisation(OrganisationId),
+    /// Grants that a fund pays.
+    GrantsOfFund(FundCode),
+    /// Projects that an organisation registered.
+    ProjectsOfOrganisation(OrganisationId),
+    /// Every project.
+    Projects,
+    /// Every change that was proposed.
+    Changes,
 }
 
 impl List {
@@ -32,8 +62,23 @@ impl List {
             Self::PromisesToFund(_) => 2,
             Self::CallsOfFund(_) => 3,
             Self::Calls => 4,
-            Self::PastGrantsOfBeneficiary(_) => 5,
-            Self::PastGrantsOfFunder(_) => 6,
+            Self::DeclarationsOfPayer(_) => 5,
+            Self::AssessmentsOfPayer(_) => 6,
+            Self::AssessmentsOfSchedule(_) => 7,
+            Self::PeriodsOfFund(_) => 8,
+            Self::PastGrantsOfBeneficiary(_) => 9,
+            Self::PastGrantsOfFunderIdentifier(_) => 10,
+            Self::PastGrantsOfFunder(_) => 11,
+            Self::PastGrantsOfYear(_) => 12,
+            Self::ApplicationsOfCall(_) => 13,
+            Self::ApplicationsOfProject(_) => 14,
+            Self::ApplicationsOfOrganisation(_) => 15,
+            Self::GrantsOfProject(_) => 16,
+            Self::GrantsOfOrganisation(_) => 17,
+            Self::GrantsOfFund(_) => 18,
+            Self::ProjectsOfOrganisation(_) => 19,
+            Self::Projects => 20,
+            Self::Changes => 21,
         }
     }
 
@@ -41,12 +86,25 @@ impl List {
     pub fn owner(&self) -> Vec<u8> {
         let mut owner = vec![self.number()];
         match self {
-            Self::PromisesOfFunder(organisation) | Self::PastGrantsOfFunder(organisation) => {
-                organisation.write(&mut owner);
+            Self::PromisesOfFunder(organisation)
+            | Self::DeclarationsOfPayer(organisation)
+            | Self::AssessmentsOfPayer(organisation)
+            | Self::PastGrantsOfFunder(organisation)
+            | Self::ApplicationsOfOrganisation(organisation)
+            | Self::GrantsOfOrganisation(organisation)
+            | Self::ProjectsOfOrganisation(organisation) => organisation.write(&mut owner),
+            Self::ApplicationsOfProject(project) | Self::GrantsOfProject(project) => project.write(&mut owner),
+            Self::ApplicationsOfCall(call) => call.write(&mut owner),
+            Self::PromisesToFund(fund)
+            | Self::CallsOfFund(fund)
+            | Self::PeriodsOfFund(fund)
+            | Self::GrantsOfFund(fund) => fund.write(&mut owner),
+            Self::AssessmentsOfSchedule(schedule) => schedule.write(&mut owner),
+            Self::PastGrantsOfBeneficiary(identifier) | Self::PastGrantsOfFunderIdentifier(identifier) => {
+                identifier.write(&mut owner);
             }
-            Self::PromisesToFund(fund) | Self::CallsOfFund(fund) => fund.write(&mut owner),
-            Self::Calls => {}
-            Self::PastGrantsOfBeneficiary(identifier) => identifier.write(&mut owner),
+            Self::PastGrantsOfYear(year) => year.write(&mut owner),
+            Self::Calls | Self::Projects | Self::Changes => {}
         }
         owner
     }

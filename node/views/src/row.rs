@@ -25,14 +25,11 @@ pub enum ViewId {
     Stories = 4,
     /// [`crate::postings`]
     Postings = 5,
-    /// [`crate::totals`]
-    Totals = 6,
 }
 
 impl ViewId {
     /// Every view.
-    pub const ALL: &'static [Self] =
-        &[Self::Transactions, Self::Blocks, Self::Lists, Self::Stories, Self::Postings, Self::Totals];
+    pub const ALL: &'static [Self] = &[Self::Transactions, Self::Blocks, Self::Lists, Self::Stories, Self::Postings];
 
     /// Its permanent number.
     pub const fn number(self) -> u8 {
@@ -47,7 +44,6 @@ impl ViewId {
             Self::Lists => "lists",
             Self::Stories => "stories",
             Self::Postings => "postings",
-            Self::Totals => "totals",
         }
     }
 }

@@ -5,5 +5,6 @@ mod corruption;
 mod crash;
 mod folder;
 mod log;
+mod past_grants;
 mod sign_state;
 mod store;

@@ -28,7 +28,6 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
     match event {
         Event::RegisterOrganisation(_)
         | Event::RotateKeys(_)
-        | Event::RegisterProject(_)
         | Event::AdvanceClock(_)
         | Event::CloseCall(_)
         | Event::AttestStatement(_)
@@ -41,6 +40,9 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::ReleasePayment(_) => Vec::new(),
         Event::PromiseContribution(event) => {
             of(&event.promise, [List::PromisesOfFunder(event.funder), List::PromisesToFund(event.fund)])
+        }
+        Event::RegisterProject(event) => {
+            of(&event.id, [List::ProjectsOfOrganisation(event.project.holder), List::Projects])
         }
         Event::DeclareLevy(event) => of(&event.id, [List::DeclarationsOfPayer(event.declaration.payer)]),
         Event::AssessLevy(event) => {

@@ -24,7 +24,7 @@ fn money(minor: i64) -> String {
 fn table(title: &str, header: &[&str]) -> Table {
     println!("\n{title}");
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
     table
 }
 

@@ -202,6 +202,7 @@ async fn levy(session: &mut Session, year: u16) -> Result<Vec<Expected>> {
         local_receipts: euros(10_010_040_000),
         method: commitment("method"),
         evidence: commitment("evidence"),
+        class: None,
     };
     let reuser = pb::DeclareLevy {
         schedule: "data-royalty".into(),
@@ -211,6 +212,7 @@ async fn levy(session: &mut Session, year: u16) -> Result<Vec<Expected>> {
         local_receipts: euros(0),
         method: commitment("method"),
         evidence: commitment("evidence"),
+        class: None,
     };
     let mut expected = Vec::new();
     for (payer, authority, office, declaration, shares) in

@@ -212,7 +212,7 @@ impl Replica {
             let verified = verified.get(&crate::door::key_of(bytes))?;
             Some(octroi_ledger::VerifiedTransaction::clone(verified))
         };
-        execute(&self.state, CheckedBlock::check(block, &self.state, known)?)
+        execute(&self.state, CheckedBlock::check(*block, &self.state, known)?)
     }
 
     /// Tells consensus of a valid block: at once when it is timely or others stand behind it, later when it is ahead of our clock, else never.

@@ -78,7 +78,7 @@ pub enum Timer {
 /// those its header names, so that a verdict on it is a verdict on the block.
 #[derive(Clone, Debug)]
 pub struct Body {
-    pub(crate) block: Block,
+    pub(crate) block: Box<Block>,
     pub(crate) id: BlockId,
     /// The canonical bytes of the block.
     pub(crate) bytes: Arc<[u8]>,
@@ -127,7 +127,7 @@ impl Body {
             return Err(other);
         }
         let id = block.id();
-        Ok(Body { block, id, bytes: bytes.into(), verified })
+        Ok(Body { block: Box::new(block), id, bytes: bytes.into(), verified })
     }
 
     /// The block.

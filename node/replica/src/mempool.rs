@@ -157,6 +157,10 @@ impl Mempool {
         self.places.is_empty()
     }
 
+    pub fn contains(&self, id: &TransactionId) -> bool {
+        self.places.contains_key(id)
+    }
+
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -18,7 +18,7 @@ pub struct Recovered {
     pub(crate) certificate: Option<CommitCertificate>,
     pub(crate) guard: Option<Guard>,
     pub(crate) log: Vec<LogEntry>,
-    pub(crate) candidates: Vec<(ExecutedBlock, Arc<[u8]>)>,
+    pub(crate) candidates: Candidates,
 }
 
 impl Recovered {
@@ -78,6 +78,7 @@ pub fn recover<S: Store, D: Disk>(
 }
 
 type Bodies = BTreeMap<BlockId, Vec<u8>>;
+type Candidates = Vec<(ExecutedBlock, Arc<[u8]>)>;
 
 /// Records of other heights are left from what is committed.
 fn read_log(records: Vec<Logged>, next: Height) -> Result<(Vec<LogEntry>, Bodies), RecoverError> {
@@ -96,12 +97,7 @@ fn read_log(records: Vec<Logged>, next: Height) -> Result<(Vec<LogEntry>, Bodies
 }
 
 /// Executes every body of the log, of which none that the log says is valid may be missing.
-fn executed(
-    state: &State,
-    height: Height,
-    log: &[LogEntry],
-    bodies: &Bodies,
-) -> Result<Vec<(ExecutedBlock, Arc<[u8]>)>, RecoverError> {
+fn executed(state: &State, height: Height, log: &[LogEntry], bodies: &Bodies) -> Result<Candidates, RecoverError> {
     for entry in log {
         if let LogEntry::Value { block, validity: Validity::Valid, .. } = entry
             && !bodies.contains_key(block)
@@ -113,7 +109,7 @@ fn executed(
         let block = *block;
         let body = Body::decode(bytes).map_err(|_| RecoverError::Body { height, block })?;
         let bytes = body.bytes.clone();
-        let result = CheckedBlock::check(body.block, state, |_| None).and_then(|checked| execute(state, checked));
+        let result = CheckedBlock::check(*body.block, state, |_| None).and_then(|checked| execute(state, checked));
         Ok((result.map_err(|_| RecoverError::NoBody { height, block })?, bytes))
     };
     bodies.iter().map(execute_one).collect()

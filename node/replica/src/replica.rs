@@ -13,7 +13,7 @@ use crate::{
 use octroi_chain::CommitCertificate;
 use octroi_consensus::{Consensus, Effect, LogEntry, Message, Step, Timeouts};
 use octroi_ledger::{State, parameters::Parameter};
-use octroi_primitives::{BlockTime, Height, PublicKey, Round};
+use octroi_primitives::{BlockTime, Height, PublicKey, Round, TransactionId};
 use std::{
     collections::{BTreeSet, VecDeque},
     time::Duration,
@@ -132,6 +132,16 @@ impl Replica {
     /// The state after the last committed block.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Our proof of the last committed block; `None` before the first.
+    pub fn certificate(&self) -> Option<&CommitCertificate> {
+        self.certificate.as_ref()
+    }
+
+    /// Whether a transaction waits for a block here.
+    pub fn is_pending(&self, id: &TransactionId) -> bool {
+        self.mempool.contains(id)
     }
 
     /// Counters.

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checks;
+mod faults;
 mod random;
 mod scenario;
 mod simulation;

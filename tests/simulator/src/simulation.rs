@@ -52,7 +52,7 @@ pub struct Report {
 }
 
 #[derive(Clone, Debug)]
-enum Packet {
+pub(crate) enum Packet {
     /// The connection ended: the other side is gone.
     Gone,
     Frame(Vec<u8>),
@@ -70,7 +70,7 @@ enum Packet {
 }
 
 #[derive(Debug)]
-enum Event {
+pub(crate) enum Event {
     Deliver { from: usize, to: usize, packet: Packet },
     Timer { node: usize, life: u64, timer: Timer, number: u64 },
     Listened { node: usize, life: u64 },
@@ -84,53 +84,53 @@ enum Event {
 
 /// What a question was about, at the node that asked.
 #[derive(Clone, Copy, Debug)]
-enum Asked {
+pub(crate) enum Asked {
     Body,
     Blocks { number: u64, request: BlocksRequest },
 }
 
-struct Node {
-    replica: Option<Replica>,
-    life: u64,
-    store: ModelStore,
-    disk: ModelDisk,
-    fuse: Fuse,
-    door: Door,
-    timers: BTreeMap<Timer, u64>,
-    asked: BTreeMap<u64, Asked>,
+pub(crate) struct Node {
+    pub(crate) replica: Option<Replica>,
+    pub(crate) life: u64,
+    pub(crate) store: ModelStore,
+    pub(crate) disk: ModelDisk,
+    pub(crate) fuse: Fuse,
+    pub(crate) door: Door,
+    pub(crate) timers: BTreeMap<Timer, u64>,
+    pub(crate) asked: BTreeMap<u64, Asked>,
     /// Questions of peers that wait for the replica: who, and the number there.
-    answering: BTreeMap<u64, (usize, u64)>,
+    pub(crate) answering: BTreeMap<u64, (usize, u64)>,
     /// Submissions that wait for the commit of these at this node.
-    waiting: BTreeSet<TransactionId>,
-    skew: i64,
+    pub(crate) waiting: BTreeSet<TransactionId>,
+    pub(crate) skew: i64,
     /// The greatest height it ever committed durably.
-    reached: u64,
-    metrics: Metrics,
+    pub(crate) reached: u64,
+    pub(crate) metrics: Metrics,
 }
 
-struct Submission {
+pub(crate) struct Submission {
     bytes: Vec<u8>,
     id: TransactionId,
 }
 
-struct Simulation {
-    scenario: Scenario,
-    random: Random,
-    now: u64,
-    number: u64,
-    events: BTreeMap<(u64, u64), Event>,
-    nodes: Vec<Node>,
-    genesis: State,
-    checks: Checks,
-    submissions: Vec<Submission>,
+pub(crate) struct Simulation {
+    pub(crate) scenario: Scenario,
+    pub(crate) random: Random,
+    pub(crate) now: u64,
+    pub(crate) number: u64,
+    pub(crate) events: BTreeMap<(u64, u64), Event>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) genesis: State,
+    pub(crate) checks: Checks,
+    pub(crate) submissions: Vec<Submission>,
     /// Pairs (from, to) between which nothing passes.
-    cut_off: BTreeSet<(usize, usize)>,
-    faulty: bool,
-    trace: Hasher,
-    crashes: u64,
-    syncs: u64,
-    acknowledged: u64,
-    handled: u64,
+    pub(crate) cut_off: BTreeSet<(usize, usize)>,
+    pub(crate) faulty: bool,
+    pub(crate) trace: Hasher,
+    pub(crate) crashes: u64,
+    pub(crate) syncs: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) handled: u64,
 }
 
 /// Plays a scenario to its end.
@@ -143,7 +143,7 @@ pub fn run(scenario: &Scenario) -> Result<Report, Violation> {
 }
 
 const LISTEN_MS: u64 = 50;
-const DOOR_BYTES: usize = 1 << 20;
+pub(crate) const DOOR_BYTES: usize = 1 << 20;
 /// Submitting again what was not seen committed: clients are advised to.
 const RETRY_MS: u64 = 3_000;
 const VALID_MS: u64 = 50 * 60_000;
@@ -268,7 +268,7 @@ impl Simulation {
         }
     }
 
-    fn is_dead(&self, node: usize) -> bool {
+    pub(crate) fn is_dead(&self, node: usize) -> bool {
         node < self.scenario.dead
     }
 
@@ -293,33 +293,7 @@ impl Simulation {
         format!("{missing} transactions are missing; nodes: {}", nodes.join(", "))
     }
 
-    fn plan_faults(&mut self) {
-        let (begin, end) = (self.now, self.now + self.scenario.fault_ms);
-        let faults = self.scenario.faults;
-        let mut at = begin;
-        while faults.crash_every > 0 {
-            at += 1 + self.random.below(2 * faults.crash_every);
-            if at >= end {
-                break;
-            }
-            let node = self.random.below(self.nodes.len() as u64) as usize;
-            if !self.is_dead(node) {
-                self.schedule(at, Event::Cut { node });
-            }
-        }
-        let mut at = begin;
-        while faults.partition_every > 0 {
-            at += 1 + self.random.below(2 * faults.partition_every);
-            if at >= end {
-                break;
-            }
-            self.schedule(at, Event::Partition);
-            at += 100 + self.random.below(4_000);
-            self.schedule(at, Event::Heal);
-        }
-    }
-
-    fn schedule(&mut self, at: u64, event: Event) {
+    pub(crate) fn schedule(&mut self, at: u64, event: Event) {
         self.number += 1;
         self.events.insert((at, self.number), event);
     }
@@ -412,50 +386,6 @@ impl Simulation {
         }
         self.schedule(self.now + LISTEN_MS, Event::Listened { node: i, life });
         Ok(())
-    }
-
-    fn crash(&mut self, i: usize) {
-        let canary = self.scenario.canary;
-        let node = &mut self.nodes[i];
-        let Some(replica) = node.replica.take() else { return };
-        node.metrics = sum(node.metrics, replica.metrics());
-        node.fuse.disarm();
-        node.life += 1;
-        node.disk.crash(canary);
-        node.store.crash(canary);
-        node.door = Door::new(self.genesis.network(), DOOR_BYTES);
-        node.timers.clear();
-        node.asked.clear();
-        node.answering.clear();
-        node.waiting.clear();
-        self.crashes += 1;
-        self.trace.part(b"crash").part(&(i as u64).to_be_bytes());
-        let at = self.now + 20 + self.random.below(3_000);
-        self.schedule(at, Event::Restart { node: i });
-        for other in 0..self.nodes.len() {
-            if other != i && self.nodes[other].replica.is_some() {
-                // The others notice; what they do about it needs no disk.
-                let at = self.now + 1 + self.random.below(50);
-                self.schedule(at, Event::Deliver { from: i, to: other, packet: Packet::Gone });
-            }
-        }
-    }
-
-    fn partition(&mut self) {
-        if !self.faulty {
-            return;
-        }
-        let n = self.nodes.len();
-        let side: Vec<bool> = (0..n).map(|_| self.random.chance(500)).collect();
-        let one_way = self.random.chance(300);
-        self.cut_off.clear();
-        for a in 0..n {
-            for b in 0..n {
-                if side[a] != side[b] && (side[a] || !one_way) {
-                    self.cut_off.insert((a, b));
-                }
-            }
-        }
     }
 
     fn submit(&mut self, transaction: usize, attempt: u64) -> Result<(), Violation> {
@@ -643,14 +573,5 @@ impl Simulation {
             let delay = 1 + self.random.below(faults.delay.max(1));
             self.schedule(self.now + delay, Event::Deliver { from, to, packet: packet.clone() });
         }
-    }
-}
-
-fn sum(a: Metrics, b: Metrics) -> Metrics {
-    Metrics {
-        caught_up: a.caught_up + b.caught_up,
-        late_rounds: a.late_rounds + b.late_rounds,
-        bodies_requested: a.bodies_requested + b.bodies_requested,
-        ..b
     }
 }

@@ -196,7 +196,7 @@ fn a_mempool_refuses_with_its_reason() {
 fn what_is_committed_is_a_duplicate_for_ever() {
     let mut bench = Bench::new(1, 0, Config::default());
     let signed = bench.clients.promise_of(0);
-    assert_eq!(commits(&bench.submit(&[signed.clone()])).len(), 1);
+    assert_eq!(commits(&bench.submit(std::slice::from_ref(&signed))).len(), 1);
     let again = bench.submit(&[signed]);
     assert_eq!(replies(&again)[0].as_ref().unwrap_err().reason(), "DUPLICATE");
     assert!(commits(&again).is_empty());
@@ -207,7 +207,7 @@ fn the_door_checks_a_transaction_once_and_refuses_another_signature() {
     let mut bench = Bench::new(1, 0, Config::default());
     let good = bench.clients.promise_of(0).encode();
     for _ in 0..5 {
-        assert!(bench.door.open(&[good.clone()]).remove(0).is_ok());
+        assert!(bench.door.open(std::slice::from_ref(&good)).remove(0).is_ok());
     }
     assert_eq!(bench.door.signatures_checked(), 1);
     let mut bad = good.clone();

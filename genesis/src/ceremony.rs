@@ -1,7 +1,10 @@
 //! The ceremony: an organiser writes a draft without keys; each organisation answers with a join request; the organiser collects them, everybody
 //! verifies the file, and reads its hash aloud.
 
-use crate::{GenesisError, file::{File, KeyEntry}};
+use crate::{
+    GenesisError,
+    file::{File, KeyEntry},
+};
 use octroi_primitives::{BlockTime, LegalDate, Period, PossessionPurpose, SecretKey, prove_possession};
 use serde::{Deserialize, Serialize};
 
@@ -158,13 +161,14 @@ pub struct WantedKeys {
 /// Not a genesis file, or no such organisation in it.
 pub fn wanted_keys(draft: &str, organisation: &str) -> Result<WantedKeys, GenesisError> {
     let file = File::read(draft)?;
-    let entry = file.organisations.iter().find(|entry| entry.code == organisation).ok_or_else(|| GenesisError::Join {
-        organisation: organisation.into(),
-        reason: format!(
-            "the draft has no such organisation; it has {}",
-            file.organisations.iter().map(|entry| entry.code.as_str()).collect::<Vec<_>>().join(", ")
-        ),
-    })?;
+    let entry =
+        file.organisations.iter().find(|entry| entry.code == organisation).ok_or_else(|| GenesisError::Join {
+            organisation: organisation.into(),
+            reason: format!(
+                "the draft has no such organisation; it has {}",
+                file.organisations.iter().map(|entry| entry.code.as_str()).collect::<Vec<_>>().join(", ")
+            ),
+        })?;
     Ok(WantedKeys {
         offices: entry.offices.iter().map(|office| office.code.clone()).collect(),
         validator: file.validators.iter().any(|validator| validator.organisation == organisation),

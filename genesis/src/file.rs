@@ -7,8 +7,8 @@ use crate::{
 use octroi_ledger::{
     Genesis,
     genesis::{
-        GenesisCollege, GenesisEnvelope, GenesisFund, GenesisOrganisation, GenesisParameter, GenesisRole, GenesisTerritory,
-        GenesisValidator,
+        GenesisCollege, GenesisEnvelope, GenesisFund, GenesisOrganisation, GenesisParameter, GenesisRole,
+        GenesisTerritory, GenesisValidator,
     },
     network::NetworkKind,
     registry::{
@@ -197,7 +197,9 @@ impl File {
             parameters: self
                 .parameters
                 .iter()
-                .map(|(name, value)| Ok(GenesisParameter { name: of(&format!("parameters.{name}"), name)?, value: *value }))
+                .map(|(name, value)| {
+                    Ok(GenesisParameter { name: of(&format!("parameters.{name}"), name)?, value: *value })
+                })
                 .collect::<Result<_, GenesisError>>()?,
             territories: all(&self.territories, TerritoryEntry::read)?,
             organisations: all(&self.organisations, |entry| entry.read(&id))?,
@@ -224,7 +226,10 @@ pub fn parse(text: &str) -> Result<Genesis, GenesisError> {
         if seal.network != network {
             return Err(GenesisError::at(
                 "seal.network",
-                format!("the file was sealed as {} and now hashes to {network}; it was changed after sealing", seal.network),
+                format!(
+                    "the file was sealed as {} and now hashes to {network}; it was changed after sealing",
+                    seal.network
+                ),
             ));
         }
     }
@@ -243,7 +248,10 @@ pub fn render(text: &str) -> Result<String, GenesisError> {
     Ok(file.write())
 }
 
-pub(crate) fn all<E, T>(entries: &[E], read: impl FnMut(&E) -> Result<T, GenesisError>) -> Result<Vec<T>, GenesisError> {
+pub(crate) fn all<E, T>(
+    entries: &[E],
+    read: impl FnMut(&E) -> Result<T, GenesisError>,
+) -> Result<Vec<T>, GenesisError> {
     entries.iter().map(read).collect()
 }
 
@@ -252,7 +260,10 @@ pub(crate) fn of<T: FromStr<Err: core::fmt::Display>>(at: &str, text: &str) -> R
     text.parse().map_err(|error| GenesisError::at(at, error))
 }
 
-pub(crate) fn maybe<T: FromStr<Err: core::fmt::Display>>(at: &str, text: &Option<String>) -> Result<Option<T>, GenesisError> {
+pub(crate) fn maybe<T: FromStr<Err: core::fmt::Display>>(
+    at: &str,
+    text: &Option<String>,
+) -> Result<Option<T>, GenesisError> {
     text.as_deref().map(|text| of(at, text)).transpose()
 }
 

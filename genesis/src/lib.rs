@@ -9,7 +9,8 @@ mod money;
 mod words;
 
 pub use ceremony::{
-    JoinRequest, JoinedOffice, JoinedValidator, WantedKeys, collect, dated, missing_keys, network_name, organisations, wanted_keys,
+    JoinRequest, JoinedOffice, JoinedValidator, WantedKeys, collect, dated, missing_keys, network_name, organisations,
+    wanted_keys,
 };
 pub use file::{KeyEntry, parse, render as seal};
 pub use words::words;

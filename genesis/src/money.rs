@@ -218,7 +218,8 @@ impl TariffEntry {
     fn read(&self, at: &str) -> Result<Tariff, GenesisError> {
         let rates = |brackets: &Vec<[u64; 2]>| {
             let brackets = all(brackets, |[from, rate]| {
-                let rate = u32::try_from(*rate).map_err(|_| GenesisError::at(at, format!("rate {rate} is over 1,000,000 ppm")))?;
+                let rate = u32::try_from(*rate)
+                    .map_err(|_| GenesisError::at(at, format!("rate {rate} is over 1,000,000 ppm")))?;
                 Ok(RateBracket { from: *from, ppm: ppm(at, rate)? })
             })?;
             Ok::<_, GenesisError>(RateBrackets { brackets })

@@ -23,9 +23,7 @@ pub enum ExchangeError {
     #[error("the file has no header")]
     NoHeader,
     /// A first line whose titles are not those of the format.
-    #[error(
-        "line {line} titles {known} columns of SCDL, at least {min} are needed to call it a header"
-    )]
+    #[error("line {line} titles {known} columns of SCDL, at least {min} are needed to call it a header")]
     NotScdl {
         /// The line on which the header should be, from 1.
         line: u32,

@@ -29,28 +29,18 @@ fn row(changes: &[(Column, &str)]) -> String {
         "",
     ];
     for (column, value) in changes {
-        cells[Column::ALL
-            .iter()
-            .position(|c| c == column)
-            .expect("one of the sixteen")] = value;
+        cells[Column::ALL.iter().position(|c| c == column).expect("one of the sixteen")] = value;
     }
     cells.join(";")
 }
 
 fn file(rows: &[String]) -> String {
-    [HEADER.to_owned()]
-        .iter()
-        .chain(rows)
-        .map(|line| format!("{line}\r\n"))
-        .collect()
+    [HEADER.to_owned()].iter().chain(rows).map(|line| format!("{line}\r\n")).collect()
 }
 
 fn read(text: &str) -> Import {
     let import = scdl::read(text.as_bytes()).expect("a header of the format");
-    assert_eq!(
-        import.accepted.len() + import.refused.len(),
-        import.rows as usize
-    );
+    assert_eq!(import.accepted.len() + import.refused.len(), import.rows as usize);
     import
 }
 
@@ -58,23 +48,16 @@ fn read(text: &str) -> Import {
 fn refused(changes: &[(Column, &str)]) -> Option<(Option<Column>, Reason)> {
     let import = read(&file(&[row(changes)]));
     assert_eq!(import.rows, 1);
-    import
-        .refused
-        .first()
-        .map(|refusal| (refusal.column, refusal.reason))
+    import.refused.first().map(|refusal| (refusal.column, refusal.reason))
 }
 
 #[test]
 fn a_whole_row_is_accepted_without_gaps_and_without_changes() {
     let import = read(&file(&[row(&[])]));
     let row = &import.accepted[0];
+    assert_eq!((row.line, row.row, row.share_number), (2, 1, scdl::SHARE_NUMBER));
     assert_eq!(
-        (row.line, row.row, row.share_number),
-        (2, 1, scdl::SHARE_NUMBER)
-    );
-    assert_eq!(
-        row.award
-            .map(|award| (award.total.minor, award.share.get(), award.amount.minor)),
+        row.award.map(|award| (award.total.minor, award.share.get(), award.amount.minor)),
         Some((120_050, 1_000_000, 120_050))
     );
     assert_eq!((row.gaps.as_slice(), row.normalised.len()), (&[][..], 1));
@@ -85,120 +68,37 @@ fn a_whole_row_is_accepted_without_gaps_and_without_changes() {
 fn every_reason_is_given_for_its_fault() {
     let long = "x".repeat(RECORD_BYTES_MAX + 1);
     for (changes, column, reason) in [
-        (
-            vec![(Column::Purpose, long.as_str())],
-            None,
-            Reason::LineTooLong,
-        ),
-        (
-            vec![(Column::Purpose, "\"a\" b")],
-            None,
-            Reason::QuoteMalformed,
-        ),
+        (vec![(Column::Purpose, long.as_str())], None, Reason::LineTooLong),
+        (vec![(Column::Purpose, "\"a\" b")], None, Reason::QuoteMalformed),
         (vec![(Column::Purpose, "\"a")], None, Reason::QuoteMalformed),
         (vec![(Column::Purpose, "a;b")], None, Reason::CellsAmbiguous),
-        (
-            vec![(Column::FunderId, " ")],
-            Some(Column::FunderId),
-            Reason::FunderMissing,
-        ),
-        (
-            vec![(Column::ConventionDate, "")],
-            Some(Column::ConventionDate),
-            Reason::DateMissing,
-        ),
-        (
-            vec![(Column::ConventionDate, "08/09/2017")],
-            Some(Column::ConventionDate),
-            Reason::Date,
-        ),
-        (
-            vec![(Column::Amount, "NC")],
-            Some(Column::Amount),
-            Reason::Amount,
-        ),
-        (
-            vec![(Column::Amount, "-1")],
-            Some(Column::Amount),
-            Reason::AmountNegative,
-        ),
-        (
-            vec![(Column::Amount, "1.500")],
-            Some(Column::Amount),
-            Reason::AmountAmbiguous,
-        ),
-        (
-            vec![(Column::Amount, "1500.001")],
-            Some(Column::Amount),
-            Reason::AmountPrecision,
-        ),
-        (
-            vec![(Column::Amount, "10000000000001")],
-            Some(Column::Amount),
-            Reason::AmountLimit,
-        ),
-        (
-            vec![(Column::Share, "100")],
-            Some(Column::Share),
-            Reason::Share,
-        ),
-        (
-            vec![(Column::FunderId, "2131045810001")],
-            Some(Column::FunderId),
-            Reason::Identifier,
-        ),
-        (
-            vec![(Column::BeneficiaryId, "NC")],
-            Some(Column::BeneficiaryId),
-            Reason::Identifier,
-        ),
-        (
-            vec![(Column::BeneficiaryRna, "123456789012")],
-            Some(Column::BeneficiaryRna),
-            Reason::Identifier,
-        ),
+        (vec![(Column::FunderId, " ")], Some(Column::FunderId), Reason::FunderMissing),
+        (vec![(Column::ConventionDate, "")], Some(Column::ConventionDate), Reason::DateMissing),
+        (vec![(Column::ConventionDate, "08/09/2017")], Some(Column::ConventionDate), Reason::Date),
+        (vec![(Column::Amount, "NC")], Some(Column::Amount), Reason::Amount),
+        (vec![(Column::Amount, "-1")], Some(Column::Amount), Reason::AmountNegative),
+        (vec![(Column::Amount, "1.500")], Some(Column::Amount), Reason::AmountAmbiguous),
+        (vec![(Column::Amount, "1500.001")], Some(Column::Amount), Reason::AmountPrecision),
+        (vec![(Column::Amount, "10000000000001")], Some(Column::Amount), Reason::AmountLimit),
+        (vec![(Column::Share, "100")], Some(Column::Share), Reason::Share),
+        (vec![(Column::FunderId, "2131045810001")], Some(Column::FunderId), Reason::Identifier),
+        (vec![(Column::BeneficiaryId, "NC")], Some(Column::BeneficiaryId), Reason::Identifier),
+        (vec![(Column::BeneficiaryRna, "123456789012")], Some(Column::BeneficiaryRna), Reason::Identifier),
         (
             vec![(Column::BeneficiaryId, ""), (Column::BeneficiaryName, "")],
             Some(Column::BeneficiaryName),
             Reason::BeneficiaryMissing,
         ),
-        (
-            vec![(Column::Amount, "")],
-            Some(Column::Amount),
-            Reason::AidMissing,
-        ),
-        (
-            vec![(Column::Nature, "prêt")],
-            Some(Column::Nature),
-            Reason::Nature,
-        ),
-        (
-            vec![(Column::Period, "2018_2017")],
-            Some(Column::Period),
-            Reason::Period,
-        ),
-        (
-            vec![(Column::StateAid, "?")],
-            Some(Column::StateAid),
-            Reason::StateAid,
-        ),
-        (
-            vec![(Column::Purpose, "voir nul@example.org")],
-            Some(Column::Purpose),
-            Reason::PersonalData,
-        ),
-        (
-            vec![(Column::FunderName, "Ville, 01 23 45 67 89")],
-            Some(Column::FunderName),
-            Reason::PersonalData,
-        ),
+        (vec![(Column::Amount, "")], Some(Column::Amount), Reason::AidMissing),
+        (vec![(Column::Nature, "prêt")], Some(Column::Nature), Reason::Nature),
+        (vec![(Column::Period, "2018_2017")], Some(Column::Period), Reason::Period),
+        (vec![(Column::StateAid, "?")], Some(Column::StateAid), Reason::StateAid),
+        (vec![(Column::Purpose, "voir nul@example.org")], Some(Column::Purpose), Reason::PersonalData),
+        (vec![(Column::FunderName, "Ville, 01 23 45 67 89")], Some(Column::FunderName), Reason::PersonalData),
     ] {
         assert_eq!(refused(&changes), Some((column, reason)), "{changes:.80?}");
     }
-    let total = read(&file(&[
-        row(&[]),
-        row(&[(Column::BeneficiaryId, ""), (Column::BeneficiaryName, "")]),
-    ]));
+    let total = read(&file(&[row(&[]), row(&[(Column::BeneficiaryId, ""), (Column::BeneficiaryName, "")])]));
     assert_eq!(total.refused[0].reason, Reason::TotalRow);
 }
 
@@ -229,11 +129,7 @@ fn totals_of_years_and_of_the_file_are_refused_and_change_no_sum() {
         total("2017", "36"),
         total("2017", "0"),
     ]));
-    let reasons: Vec<Reason> = import
-        .refused
-        .iter()
-        .map(|refusal| refusal.reason)
-        .collect();
+    let reasons: Vec<Reason> = import.refused.iter().map(|refusal| refusal.reason).collect();
     let total_rows = [Reason::TotalRow; 3].into_iter();
     let expected: Vec<Reason> = total_rows.chain([Reason::BeneficiaryMissing; 2]).collect();
     assert_eq!((reasons, import.totals.accepted_minor), (expected, 3_500));
@@ -241,21 +137,14 @@ fn totals_of_years_and_of_the_file_are_refused_and_change_no_sum() {
 
 #[test]
 fn a_total_over_a_row_refused_for_another_reason_is_still_a_total() {
-    let nameless = [
-        (Column::BeneficiaryId, ""),
-        (Column::BeneficiaryName, ""),
-        (Column::Amount, "30"),
-    ];
+    let nameless = [(Column::BeneficiaryId, ""), (Column::BeneficiaryName, ""), (Column::Amount, "30")];
     let import = read(&file(&[
         row(&[(Column::Amount, "10")]),
         row(&[(Column::Amount, "20"), (Column::Nature, "prêt")]),
         row(&nameless),
     ]));
     assert_eq!(import.refused[1].reason, Reason::TotalRow);
-    assert_eq!(
-        (import.totals.accepted_minor, import.totals.refused_minor),
-        (1_000, 5_000)
-    );
+    assert_eq!((import.totals.accepted_minor, import.totals.refused_minor), (1_000, 5_000));
 }
 
 #[test]
@@ -268,50 +157,25 @@ fn equal_rows_stay_two_grants() {
 
 #[test]
 fn a_share_is_computed_from_all_its_digits() {
-    let import = read(&file(&[row(&[
-        (Column::Amount, "3000000"),
-        (Column::Share, "0.33333333"),
-    ])]));
+    let import = read(&file(&[row(&[(Column::Amount, "3000000"), (Column::Share, "0.33333333")])]));
     let award = import.accepted[0].award.expect("an amount");
-    assert_eq!(
-        (award.total.minor, award.share.get(), award.amount.minor),
-        (300_000_000, 333_333, 99_999_999)
-    );
-    assert!(
-        import
-            .normalised
-            .contains_key(&(Column::Share, Rule::ShareRounded))
-    );
+    assert_eq!((award.total.minor, award.share.get(), award.amount.minor), (300_000_000, 333_333, 99_999_999));
+    assert!(import.normalised.contains_key(&(Column::Share, Rule::ShareRounded)));
 }
 
 #[test]
 fn an_identifier_with_a_wrong_check_digit_is_kept_as_unverified() {
-    let import = read(&file(&[
-        row(&[(Column::BeneficiaryId, "452474563")]),
-        row(&[(Column::BeneficiaryId, "35600000049837")]),
-    ]));
-    let verified: Vec<bool> = import
-        .accepted
-        .iter()
-        .map(|row| row.beneficiary.identifiers[0].verified)
-        .collect();
-    assert_eq!(
-        verified,
-        [false, true],
-        "the second is a branch of La Poste"
-    );
+    let import =
+        read(&file(&[row(&[(Column::BeneficiaryId, "452474563")]), row(&[(Column::BeneficiaryId, "35600000049837")])]));
+    let verified: Vec<bool> = import.accepted.iter().map(|row| row.beneficiary.identifiers[0].verified).collect();
+    assert_eq!(verified, [false, true], "the second is a branch of La Poste");
 }
 
 #[test]
 fn what_is_absent_is_a_gap_and_what_is_optional_is_none() {
-    let bare =
-        "idAttribuant;dateConvention;nomBeneficiaire;montant\n21310458100011;2017;Club inventé;5\n";
+    let bare = "idAttribuant;dateConvention;nomBeneficiaire;montant\n21310458100011;2017;Club inventé;5\n";
     let import = read(bare);
-    let codes: Vec<String> = import.accepted[0]
-        .gaps
-        .iter()
-        .map(|gap| gap.code())
-        .collect();
+    let codes: Vec<String> = import.accepted[0].gaps.iter().map(|gap| gap.code()).collect();
     assert_eq!(
         codes,
         [
@@ -327,12 +191,7 @@ fn what_is_absent_is_a_gap_and_what_is_optional_is_none() {
             "convention_date_day"
         ]
     );
-    assert!(
-        codes
-            .iter()
-            .all(|code| code.len() <= 32
-                && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
-    );
+    assert!(codes.iter().all(|code| code.len() <= 32 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
 }
 
 #[test]
@@ -341,22 +200,9 @@ fn other_aid_stands_for_an_amount_and_zero_of_it_does_not() {
     let import = read(&format!(
         "{header}\n21310458100011;2017;Club;;10000,5;\n21310458100011;2017;Club;;;Locaux\n21310458100011;2017;Club;;0;\n"
     ));
-    assert_eq!(
-        (
-            import.accepted.len(),
-            import.totals.without_amount,
-            import.totals.accepted_minor
-        ),
-        (2, 2, 0)
-    );
-    assert_eq!(
-        import.accepted[0].loan.map(|loan| loan.minor),
-        Some(1_000_050)
-    );
-    assert_eq!(
-        (import.refused[0].line, import.refused[0].reason),
-        (4, Reason::AidMissing)
-    );
+    assert_eq!((import.accepted.len(), import.totals.without_amount, import.totals.accepted_minor), (2, 2, 0));
+    assert_eq!(import.accepted[0].loan.map(|loan| loan.minor), Some(1_000_050));
+    assert_eq!((import.refused[0].line, import.refused[0].reason), (4, Reason::AidMissing));
     assert_eq!(import.gaps.get(&Gap::Absent(Column::Amount)), Some(&2));
 }
 
@@ -369,34 +215,22 @@ fn an_amount_split_by_its_comma_is_never_read_even_if_the_cells_are_as_many_as_t
         "21310458100011,2017,Club,100,500.25,Fonctionnement",
     ] {
         let import = read(&format!("{header}\n{line}\n"));
-        assert_eq!(
-            import.refused.first().map(|refusal| refusal.reason),
-            Some(Reason::CellsAmbiguous),
-            "{line}"
-        );
+        assert_eq!(import.refused.first().map(|refusal| refusal.reason), Some(Reason::CellsAmbiguous), "{line}");
     }
-    let quoted = read(&format!(
-        "{header}\n21310458100011,2017,Club,\"100 000,50\",Fonctionnement,\n"
-    ));
+    let quoted = read(&format!("{header}\n21310458100011,2017,Club,\"100 000,50\",Fonctionnement,\n"));
     assert_eq!(quoted.totals.accepted_minor, 10_000_050);
 }
 
 #[test]
 fn delimiters_at_the_end_of_every_line_are_no_cells_where_the_last_column_proves_it() {
-    let last_is_share = HEADER
-        .strip_suffix(";dispositifAide")
-        .expect("the last title");
+    let last_is_share = HEADER.strip_suffix(";dispositifAide").expect("the last title");
     let lines = |rows: &[&str]| format!("{last_is_share}\n{}\n", rows.join("\n"));
     let whole = row(&[]);
     let bare = whole.strip_suffix(';').expect("the last cell is empty");
     let ended = format!("{bare};;");
     assert_eq!(read(&lines(&[&ended, &ended])).accepted.len(), 2);
     let under_ended_titles = format!("{last_is_share};;\n{ended}\n{bare}\n");
-    assert_eq!(
-        read(&under_ended_titles).accepted.len(),
-        1,
-        "the other row is cut short"
-    );
+    assert_eq!(read(&under_ended_titles).accepted.len(), 1, "the other row is cut short");
     for rows in [
         // Not all rows end alike.
         vec![ended.as_str(), bare],
@@ -405,19 +239,10 @@ fn delimiters_at_the_end_of_every_line_are_no_cells_where_the_last_column_proves
         // No share: it may have moved.
         vec![&format!("{};", bare.strip_suffix('1').expect("the share"))],
     ] {
-        assert!(
-            read(&lines(&rows))
-                .refused
-                .iter()
-                .any(|refusal| refusal.reason == Reason::CellsAmbiguous),
-            "{rows:?}"
-        );
+        assert!(read(&lines(&rows)).refused.iter().any(|refusal| refusal.reason == Reason::CellsAmbiguous), "{rows:?}");
     }
     // The last column is free text: an empty cell behind it may be its own, moved by a delimiter inside the row.
-    assert_eq!(
-        read(&file(&[format!("{whole};")])).refused[0].reason,
-        Reason::CellsAmbiguous
-    );
+    assert_eq!(read(&file(&[format!("{whole};")])).refused[0].reason, Reason::CellsAmbiguous);
 }
 
 #[test]
@@ -425,35 +250,18 @@ fn files_that_are_not_of_the_format_are_errors() {
     for (bytes, expected) in [
         (&b""[..], "the file has no header"),
         (b"\xef\xbb\xbf\r\n \n", "the file has no header"),
-        (
-            b"a;b\n1;2\n",
-            "line 1 titles 0 columns of SCDL, at least 3 are needed to call it a header",
-        ),
-        (
-            b"montant;objet;nature;montant\n",
-            "two columns are titled as montant",
-        ),
-        (
-            b"\"montant;objet;nature\n",
-            "line 1 titles 0 columns of SCDL, at least 3 are needed to call it a header",
-        ),
+        (b"a;b\n1;2\n", "line 1 titles 0 columns of SCDL, at least 3 are needed to call it a header"),
+        (b"montant;objet;nature;montant\n", "two columns are titled as montant"),
+        (b"\"montant;objet;nature\n", "line 1 titles 0 columns of SCDL, at least 3 are needed to call it a header"),
     ] {
         let error = scdl::read(bytes).expect_err("no file of the format");
         assert_eq!(error.to_string(), expected);
     }
     let huge = vec![b'\n'; scdl::FILE_BYTES_MAX + 1];
-    assert!(matches!(
-        scdl::read(&huge),
-        Err(ExchangeError::TooLarge { .. })
-    ));
+    assert!(matches!(scdl::read(&huge), Err(ExchangeError::TooLarge { .. })));
     let mut many = b"montant;objet;nature\n".to_vec();
     many.extend(std::iter::repeat_n(*b"x\n", scdl::ROWS_MAX as usize + 1).flatten());
-    assert_eq!(
-        scdl::read(&many),
-        Err(ExchangeError::TooManyRows {
-            max: scdl::ROWS_MAX
-        })
-    );
+    assert_eq!(scdl::read(&many), Err(ExchangeError::TooManyRows { max: scdl::ROWS_MAX }));
 }
 
 /// Pieces of which hostile files are made, beside random bytes.

@@ -8,17 +8,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use octroi_ledger::action::Action as _;
 use octroi_exchange::scdl::{self, Column, Gap, Import, Reason, Refusal, Rule};
+use octroi_ledger::action::Action as _;
 
 /// The bytes of a file under `data/`, or nothing if the test is to be skipped.
 fn real(path: &str) -> Option<Vec<u8>> {
     let Some(shared) = std::env::var_os("OCTROI_SHARED") else {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "OCTROI_SHARED is not set, and CI=true"
-        );
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "OCTROI_SHARED is not set, and CI=true");
         println!("skipped: OCTROI_SHARED is not set");
         return None;
     };
@@ -28,11 +24,7 @@ fn real(path: &str) -> Option<Vec<u8>> {
 
 fn import(bytes: &[u8]) -> Import {
     let import = scdl::read(bytes).expect("a file of the format");
-    assert_eq!(
-        import.accepted.len() + import.refused.len(),
-        import.rows as usize,
-        "every row is accepted or refused"
-    );
+    assert_eq!(import.accepted.len() + import.refused.len(), import.rows as usize, "every row is accepted or refused");
     for row in &import.accepted {
         let checked = scdl::to_payload(row, import.file, None).validate();
         assert_eq!(checked, Ok(()), "line {}", row.line);
@@ -41,18 +33,7 @@ fn import(bytes: &[u8]) -> Import {
 }
 
 fn refusals(import: &Import) -> Vec<(u32, Option<Column>, Reason)> {
-    import
-        .refused
-        .iter()
-        .map(
-            |Refusal {
-                 line,
-                 column,
-                 reason,
-                 ..
-             }| (*line, *column, *reason),
-        )
-        .collect()
+    import.refused.iter().map(|Refusal { line, column, reason, .. }| (*line, *column, *reason)).collect()
 }
 
 #[test]
@@ -61,26 +42,12 @@ fn loire_atlantique_has_the_known_totals_of_every_year_and_one_total_row() {
         return;
     };
     let import = import(&bytes);
-    assert_eq!(
-        (import.rows, import.accepted.len(), import.blank),
-        (18_148, 18_147, 0)
-    );
-    assert_eq!(
-        refusals(&import),
-        [(2236, Some(Column::Amount), Reason::TotalRow)]
-    );
+    assert_eq!((import.rows, import.accepted.len(), import.blank), (18_148, 18_147, 0));
+    assert_eq!(refusals(&import), [(2236, Some(Column::Amount), Reason::TotalRow)]);
     assert_eq!(import.refused[0].value, "34692695.75");
     assert_eq!(import.totals.accepted_minor, 47_222_154_088);
-    assert_eq!(
-        import.totals.accepted_minor + import.totals.refused_minor,
-        50_691_423_663
-    );
-    let years: BTreeMap<u16, i128> = import
-        .totals
-        .by_year
-        .iter()
-        .map(|(year, total)| (*year, total.minor))
-        .collect();
+    assert_eq!(import.totals.accepted_minor + import.totals.refused_minor, 50_691_423_663);
+    let years: BTreeMap<u16, i128> = import.totals.by_year.iter().map(|(year, total)| (*year, total.minor)).collect();
     let expected = BTreeMap::from([
         (2008, 5_137_470_309),
         (2009, 4_894_001_729),
@@ -97,30 +64,12 @@ fn loire_atlantique_has_the_known_totals_of_every_year_and_one_total_row() {
     assert_eq!(years, expected);
 
     assert_eq!(import.totals.without_amount, 32);
-    let zero = import
-        .accepted
-        .iter()
-        .filter(|row| row.award.is_some_and(|award| award.amount.is_zero()));
+    let zero = import.accepted.iter().filter(|row| row.award.is_some_and(|award| award.amount.is_zero()));
     assert_eq!(zero.count(), 19);
-    let named_only: Vec<_> = import
-        .accepted
-        .iter()
-        .filter(|row| row.beneficiary.identifiers.is_empty())
-        .collect();
-    let their_sum: u64 = named_only
-        .iter()
-        .filter_map(|row| row.award)
-        .map(|award| award.amount.minor)
-        .sum();
+    let named_only: Vec<_> = import.accepted.iter().filter(|row| row.beneficiary.identifiers.is_empty()).collect();
+    let their_sum: u64 = named_only.iter().filter_map(|row| row.award).map(|award| award.amount.minor).sum();
     assert_eq!((named_only.len(), their_sum), (90, 86_742_123));
-    assert_eq!(
-        import
-            .accepted
-            .iter()
-            .filter(|row| row.beneficiary.name.is_none())
-            .count(),
-        16
-    );
+    assert_eq!(import.accepted.iter().filter(|row| row.beneficiary.name.is_none()).count(), 16);
     let unverified: std::collections::BTreeSet<_> = import
         .accepted
         .iter()
@@ -129,23 +78,10 @@ fn loire_atlantique_has_the_known_totals_of_every_year_and_one_total_row() {
         .map(|published| published.identifier.value.as_str())
         .collect();
     assert_eq!(unverified.len(), 5, "{unverified:?}");
-    assert_eq!(
-        import.gaps.get(&Gap::DayAbsent(Column::ConventionDate)),
-        Some(&18_147)
-    );
-    assert_eq!(
-        import.gaps.get(&Gap::Absent(Column::Purpose)),
-        Some(&18_147)
-    );
-    assert_eq!(
-        (import.encoding.byte_order_mark, import.encoding.code()),
-        (false, "utf-8")
-    );
-    assert!(
-        import.header.unknown.is_empty(),
-        "all eighteen titles are known: {:?}",
-        import.header.unknown
-    );
+    assert_eq!(import.gaps.get(&Gap::DayAbsent(Column::ConventionDate)), Some(&18_147));
+    assert_eq!(import.gaps.get(&Gap::Absent(Column::Purpose)), Some(&18_147));
+    assert_eq!((import.encoding.byte_order_mark, import.encoding.code()), (false, "utf-8"));
+    assert!(import.header.unknown.is_empty(), "all eighteen titles are known: {:?}", import.header.unknown);
 }
 
 #[test]
@@ -154,35 +90,13 @@ fn roques_has_one_row_without_a_beneficiary() {
         return;
     };
     let import = import(&bytes);
-    assert_eq!(
-        (
-            import.rows,
-            import.accepted.len(),
-            import.totals.accepted_minor
-        ),
-        (69, 68, 35_155_885)
-    );
-    assert_eq!(
-        refusals(&import),
-        [(
-            35,
-            Some(Column::BeneficiaryName),
-            Reason::BeneficiaryMissing
-        )]
-    );
+    assert_eq!((import.rows, import.accepted.len(), import.totals.accepted_minor), (69, 68, 35_155_885));
+    assert_eq!(refusals(&import), [(35, Some(Column::BeneficiaryName), Reason::BeneficiaryMissing)]);
     // The refused row has no period either.
     assert_eq!(import.gaps.get(&Gap::Absent(Column::Period)), Some(&28));
     assert_eq!(import.gaps.get(&Gap::Absent(Column::Conditions)), Some(&4));
-    assert_eq!(
-        import
-            .normalised
-            .get(&(Column::Period, Rule::PeriodUnderscore)),
-        Some(&40)
-    );
-    assert_eq!(
-        import.normalised.get(&(Column::Nature, Rule::Spelling)),
-        Some(&68)
-    );
+    assert_eq!(import.normalised.get(&(Column::Period, Rule::PeriodUnderscore)), Some(&40));
+    assert_eq!(import.normalised.get(&(Column::Nature, Rule::Spelling)), Some(&68));
 }
 
 #[test]
@@ -191,20 +105,8 @@ fn the_normalised_roques_file_is_read_whole_and_without_changes() {
         return;
     };
     let import = import(&bytes);
-    assert_eq!(
-        (
-            import.rows,
-            import.accepted.len(),
-            import.totals.accepted_minor
-        ),
-        (37, 37, 13_143_350)
-    );
-    assert!(
-        import.normalised.is_empty() && import.gaps.is_empty(),
-        "{:?} {:?}",
-        import.normalised,
-        import.gaps
-    );
+    assert_eq!((import.rows, import.accepted.len(), import.totals.accepted_minor), (37, 37, 13_143_350));
+    assert!(import.normalised.is_empty() && import.gaps.is_empty(), "{:?} {:?}", import.normalised, import.gaps);
 }
 
 #[test]
@@ -213,33 +115,16 @@ fn lot_has_blank_lines_and_an_encoding_of_its_own() {
         return;
     };
     let import = import(&bytes);
-    assert_eq!(
-        (import.rows, import.accepted.len(), import.blank),
-        (13, 13, 21)
-    );
+    assert_eq!((import.rows, import.accepted.len(), import.blank), (13, 13, 21));
     assert_eq!(import.totals.accepted_minor, 87_820_500);
     assert_eq!(import.encoding.code(), "windows-1252");
-    let broken = import
-        .accepted
-        .iter()
-        .find(|row| row.line == 11)
-        .expect("a row over five lines");
+    let broken = import.accepted.iter().find(|row| row.line == 11).expect("a row over five lines");
     assert!(
-        broken
-            .purpose
-            .as_ref()
-            .is_some_and(|purpose| purpose.contains("promotion: -appui")),
+        broken.purpose.as_ref().is_some_and(|purpose| purpose.contains("promotion: -appui")),
         "{:?}",
         broken.purpose
     );
-    assert_eq!(
-        import
-            .accepted
-            .iter()
-            .find(|row| row.row == 11)
-            .map(|row| row.line),
-        Some(16)
-    );
+    assert_eq!(import.accepted.iter().find(|row| row.row == 11).map(|row| row.line), Some(16));
 }
 
 #[test]
@@ -248,36 +133,14 @@ fn somme_is_read_behind_its_misleading_mark_with_its_gaps_listed() {
         return;
     };
     let import = import(&bytes);
-    assert_eq!(
-        (
-            import.rows,
-            import.accepted.len(),
-            import.totals.accepted_minor
-        ),
-        (41, 41, 320_195_264)
-    );
-    assert_eq!(
-        (import.encoding.byte_order_mark, import.encoding.code()),
-        (true, "windows-1252")
-    );
+    assert_eq!((import.rows, import.accepted.len(), import.totals.accepted_minor), (41, 41, 320_195_264));
+    assert_eq!((import.encoding.byte_order_mark, import.encoding.code()), (true, "windows-1252"));
     assert_eq!(import.header.unknown, ["type"]);
     assert_eq!(import.header.missing, [Column::StateAid]);
-    let expected = BTreeMap::from([
-        (Gap::Cut(Column::Conditions), 41),
-        (Gap::Absent(Column::StateAid), 41),
-    ]);
+    let expected = BTreeMap::from([(Gap::Cut(Column::Conditions), 41), (Gap::Absent(Column::StateAid), 41)]);
     assert_eq!(import.gaps, expected);
-    let seat = import
-        .accepted
-        .iter()
-        .find(|row| row.line == 3)
-        .expect("the seat of La Poste");
-    assert!(
-        seat.beneficiary
-            .identifiers
-            .iter()
-            .all(|published| published.verified)
-    );
+    let seat = import.accepted.iter().find(|row| row.line == 3).expect("the seat of La Poste");
+    assert!(seat.beneficiary.identifiers.iter().all(|published| published.verified));
 }
 
 #[test]
@@ -293,43 +156,20 @@ fn no_row_of_vendee_is_accepted_unless_its_cells_and_amount_are_certain() {
         let minor = row.award.map_or(0, |award| award.amount.minor);
         verdicts.insert(row.line, format!("accepted {minor}"));
     }
-    for Refusal {
-        line,
-        value,
-        reason,
-        ..
-    } in &import.refused
-    {
+    for Refusal { line, value, reason, .. } in &import.refused {
         // What a quote spoiled is text of the file, which is not copied here.
-        let shown = if *reason == Reason::CellsAmbiguous {
-            value.as_str()
-        } else {
-            ""
-        };
-        verdicts.insert(
-            *line,
-            format!("refused {} {shown}", reason.code())
-                .trim_end()
-                .to_owned(),
-        );
+        let shown = if *reason == Reason::CellsAmbiguous { value.as_str() } else { "" };
+        verdicts.insert(*line, format!("refused {} {shown}", reason.code()).trim_end().to_owned());
     }
     let mut found = String::new();
     for (line, verdict) in verdicts {
         writeln!(found, "{line} {verdict}").expect("writing to a string");
     }
-    let golden =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/vendee-2018.verdicts");
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/vendee-2018.verdicts");
     let expected = std::fs::read_to_string(&golden).expect("the golden file");
-    let expected: String = expected
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(|line| [line, "\n"])
-        .collect();
-    assert!(
-        found == expected,
-        "the verdicts differ from {}; found:\n{found}",
-        golden.display()
-    );
+    let expected: String =
+        expected.lines().filter(|line| !line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
+    assert!(found == expected, "the verdicts differ from {}; found:\n{found}", golden.display());
 }
 
 #[test]

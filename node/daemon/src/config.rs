@@ -194,8 +194,9 @@ pub fn load(
         Stop::config(format!("config file {}: {error}", file.display()))
             .hint("make one with 'octroid init --genesis GENESIS' or name it with --config")
     })?;
-    let mut table: Table =
-        text.parse().map_err(|error: toml::de::Error| Stop::config(format!("config file {}: {error}", file.display())))?;
+    let mut table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| Stop::config(format!("config file {}: {error}", file.display())))?;
     let mut origins = BTreeMap::new();
     for key in keys(&table) {
         origins.insert(key, Origin::File(file.to_owned()));
@@ -208,18 +209,19 @@ pub fn load(
         origins.insert(format!("{section}.{key}"), Origin::Environment(name));
     }
     for flag in flags {
-        let (path, value) = flag
-            .split_once('=')
-            .ok_or_else(|| Stop::config(format!("--set {flag:?} has no '='")).hint("write --set grpc.listen=127.0.0.1:27300"))?;
-        let (section, key) =
-            path.split_once('.').ok_or_else(|| Stop::config(format!("--set {path:?} names no section")).hint("write --set grpc.listen=..."))?;
+        let (path, value) = flag.split_once('=').ok_or_else(|| {
+            Stop::config(format!("--set {flag:?} has no '='")).hint("write --set grpc.listen=127.0.0.1:27300")
+        })?;
+        let (section, key) = path.split_once('.').ok_or_else(|| {
+            Stop::config(format!("--set {path:?} names no section")).hint("write --set grpc.listen=...")
+        })?;
         set(&mut table, section, key, value);
         origins.insert(path.to_owned(), Origin::Flag);
     }
     check_known(&table, &origins)?;
-    let mut config: Config = Value::Table(table)
-        .try_into()
-        .map_err(|error: toml::de::Error| Stop::config(format!("config file {}: {}", file.display(), error.message())))?;
+    let mut config: Config = Value::Table(table).try_into().map_err(|error: toml::de::Error| {
+        Stop::config(format!("config file {}: {}", file.display(), error.message()))
+    })?;
     let base = file.parent().unwrap_or(Path::new("."));
     let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
     make_absolute(&mut config, &base);
@@ -278,7 +280,8 @@ fn check_known(table: &Table, origins: &BTreeMap<String, Origin>) -> Result<(), 
         }
         let origin = origins.get(&key).cloned().unwrap_or(Origin::Default);
         let stop = Stop::config(format!("unknown setting {key:?} ({origin})"));
-        let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key)));
+        let nearest =
+            known.iter().max_by(|a, b| strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key)));
         return Err(match nearest.filter(|near| strsim::jaro_winkler(near, &key) > 0.8) {
             Some(near) => stop.hint(format!("did you mean {near:?}?")),
             None => stop.hint(format!("known settings: {}", known.join(", "))),
@@ -306,7 +309,8 @@ pub fn render(config: &Config) -> String {
 /// # Errors
 /// Neither a key nor an address.
 pub fn peer(text: &str) -> Result<Peer, Stop> {
-    let wrong = || Stop::config(format!("peer {text:?}")).hint("write NETWORK_KEY@ADDRESS, such as 9f...@192.0.2.7:27200");
+    let wrong =
+        || Stop::config(format!("peer {text:?}")).hint("write NETWORK_KEY@ADDRESS, such as 9f...@192.0.2.7:27200");
     let (network_key, address) = text.split_once('@').ok_or_else(wrong)?;
     network_key.parse::<octroi_primitives::PublicKey>().map_err(|_| wrong())?;
     Ok(Peer { network_key: network_key.to_owned(), address: Some(address.parse().map_err(|_| wrong())?) })
@@ -327,7 +331,8 @@ mod tests {
     fn flags_win_over_environment_and_environment_over_the_file() {
         let folder = written("[grpc]\nlisten = \"127.0.0.1:1\"\nrate = 5\n[p2p]\nlisten = \"127.0.0.1:2\"\n");
         let file = folder.path().join("octroid.toml");
-        let environment = [("OCTROI_GRPC__LISTEN".into(), "127.0.0.1:3".into()), ("OCTROI_GRPC__RATE".into(), "7".into())];
+        let environment =
+            [("OCTROI_GRPC__LISTEN".into(), "127.0.0.1:3".into()), ("OCTROI_GRPC__RATE".into(), "7".into())];
         let loaded = load(&file, environment, &["grpc.rate=9".into()]).unwrap();
         assert_eq!(loaded.config.grpc.listen.port(), 3);
         assert_eq!(loaded.config.grpc.rate, 9);

@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 pub fn fault(path: &Path, error: &std::io::Error) -> Stop {
     let exit = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Exit::Disk,
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::AlreadyExists => Exit::Config,
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::AlreadyExists => {
+            Exit::Config
+        }
         _ => Exit::Unexpected,
     };
     Stop::new(exit, format!("{}: {error}", path.display()))
@@ -37,7 +39,11 @@ fn create_with_mode(path: &Path, text: &str, mode: u32) -> Result<(), Stop> {
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(|error| {
         let stop = fault(path, &error);
-        if error.kind() == std::io::ErrorKind::AlreadyExists { stop.hint("nothing was overwritten; move it away first") } else { stop }
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            stop.hint("nothing was overwritten; move it away first")
+        } else {
+            stop
+        }
     })?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| fault(path, &error))
 }
@@ -45,7 +51,8 @@ fn create_with_mode(path: &Path, text: &str, mode: u32) -> Result<(), Stop> {
 /// A fresh secret key from the system's randomness.
 pub fn new_secret() -> Result<SecretKey, Stop> {
     let mut seed = Zeroizing::new([0u8; 32]);
-    getrandom::fill(seed.as_mut()).map_err(|error| Stop::new(Exit::Unexpected, format!("no randomness from the system: {error}")))?;
+    getrandom::fill(seed.as_mut())
+        .map_err(|error| Stop::new(Exit::Unexpected, format!("no randomness from the system: {error}")))?;
     Ok(SecretKey::from_seed(*seed))
 }
 

@@ -5,8 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use octroi_primitives::{
-    BatchVerifier, Domain, Hash, PreparedKey, PublicKey, SecretKey, Signature, hash, keyed_node,
-    verify,
+    BatchVerifier, Domain, Hash, PreparedKey, PublicKey, SecretKey, Signature, hash, keyed_node, verify,
 };
 
 /// Runs five times and takes the best: microseconds for each of `count`.
@@ -20,9 +19,7 @@ fn best_of_five(count: u32, mut run: impl FnMut()) -> f64 {
 }
 
 fn signed(signers: u8, count: u32) -> Vec<(PublicKey, [u8; 32], Signature)> {
-    let secrets: Vec<SecretKey> = (0..signers)
-        .map(|seed| SecretKey::from_seed([seed; 32]))
-        .collect();
+    let secrets: Vec<SecretKey> = (0..signers).map(|seed| SecretKey::from_seed([seed; 32])).collect();
     (0..count)
         .map(|i| {
             let secret = &secrets[i as usize % secrets.len()];

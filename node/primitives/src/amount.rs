@@ -29,9 +29,7 @@ impl Currency {
     pub fn new(code: &str) -> Result<Self, PrimitiveError> {
         match <[u8; 3]>::try_from(code.as_bytes()) {
             Ok(letters) if letters.iter().all(u8::is_ascii_uppercase) => Ok(Self(letters)),
-            _ => Err(PrimitiveError::Currency {
-                value: shortened(code),
-            }),
+            _ => Err(PrimitiveError::Currency { value: shortened(code) }),
         }
     }
 
@@ -53,8 +51,8 @@ impl Currency {
     /// How many decimals a major unit has: 0, 2, 3 or 4 (ISO 4217).
     pub const fn exponent(&self) -> u32 {
         match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG"
-            | b"RWF" | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
+            | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
             b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
             b"CLF" | b"UYW" => 4,
             _ => 2,
@@ -128,19 +126,13 @@ impl Amount {
     /// The sum; `None` if the currencies differ or it does not fit 64 bits. May pass [`Self::MAX_MINOR`].
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.same_currency(other)?;
-        Some(Self::new(
-            self.minor.checked_add(other.minor)?,
-            self.currency,
-        ))
+        Some(Self::new(self.minor.checked_add(other.minor)?, self.currency))
     }
 
     /// The difference; `None` if the currencies differ or it is negative.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.same_currency(other)?;
-        Some(Self::new(
-            self.minor.checked_sub(other.minor)?,
-            self.currency,
-        ))
+        Some(Self::new(self.minor.checked_sub(other.minor)?, self.currency))
     }
 
     /// Its minor units as a sum.
@@ -160,12 +152,7 @@ impl fmt::Display for Amount {
         let major = 10u64.pow(exponent);
         write!(f, "{}", self.minor / major)?;
         if exponent > 0 {
-            write!(
-                f,
-                ".{:0width$}",
-                self.minor % major,
-                width = exponent as usize
-            )?;
+            write!(f, ".{:0width$}", self.minor % major, width = exponent as usize)?;
         }
         write!(f, " {}", self.currency)
     }
@@ -219,19 +206,13 @@ mod tests {
         assert!(!Amount::eur(1_000_000_000_000_001).is_valid_positive());
         assert!(!Amount::eur(0).is_valid_positive() && Amount::eur(0).is_valid_or_zero());
         let unknown = Currency::new("QQQ").unwrap();
-        assert!(
-            !Amount::new(1, unknown).is_valid_positive()
-                && !Amount::zero(unknown).is_valid_or_zero()
-        );
+        assert!(!Amount::new(1, unknown).is_valid_positive() && !Amount::zero(unknown).is_valid_or_zero());
     }
 
     #[test]
     fn sums_need_one_currency_and_never_wrap() {
         let franc = Currency::new("CHF").unwrap();
-        assert_eq!(
-            Amount::eur(1).checked_add(Amount::eur(2)),
-            Some(Amount::eur(3))
-        );
+        assert_eq!(Amount::eur(1).checked_add(Amount::eur(2)), Some(Amount::eur(3)));
         assert_eq!(Amount::eur(1).checked_add(Amount::new(2, franc)), None);
         assert_eq!(Amount::eur(1).checked_add(Amount::eur(u64::MAX)), None);
         assert_eq!(Amount::eur(1).checked_sub(Amount::eur(2)), None);
@@ -255,10 +236,7 @@ mod tests {
     #[test]
     fn the_list_is_sorted_and_holds_every_currency_with_an_exponent_of_its_own() {
         assert!(ISO_4217.is_sorted_by(|a, b| a < b));
-        let special = ISO_4217
-            .iter()
-            .filter(|&&&code| Currency(code).exponent() != 2)
-            .count();
+        let special = ISO_4217.iter().filter(|&&&code| Currency(code).exponent() != 2).count();
         assert_eq!(special, 17 + 7 + 2);
     }
 }

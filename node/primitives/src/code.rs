@@ -30,16 +30,11 @@ impl Code {
     pub fn new(text: &str) -> Result<Self, PrimitiveError> {
         let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
         if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(allowed) {
-            return Err(PrimitiveError::Code {
-                value: shortened(text),
-            });
+            return Err(PrimitiveError::Code { value: shortened(text) });
         }
         let mut bytes = [0; Self::MAX];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Ok(Self {
-            bytes,
-            length: text.len() as u8,
-        })
+        Ok(Self { bytes, length: text.len() as u8 })
     }
 
     /// Its text.
@@ -198,18 +193,12 @@ mod tests {
     #[test]
     fn a_code_has_1_to_32_of_the_alphabet() {
         for right in ["a", "0", "_", "-", "sme_data-access", &"z".repeat(32)] {
-            assert_eq!(
-                Code::new(right).map(|code| code.to_string()),
-                Ok(right.to_string())
-            );
+            assert_eq!(Code::new(right).map(|code| code.to_string()), Ok(right.to_string()));
         }
         for wrong in ["", &"z".repeat(33), "A", "a b", "a.b", "é", "a\0", "a/b"] {
             assert!(Code::new(wrong).is_err(), "{wrong:?}");
         }
-        assert_eq!(
-            FundCode::new("main").map(|code| std::format!("{code:?}")),
-            Ok("FundCode(main)".into())
-        );
+        assert_eq!(FundCode::new("main").map(|code| std::format!("{code:?}")), Ok("FundCode(main)".into()));
     }
 
     proptest! {

@@ -28,17 +28,9 @@ pub struct LegalDate {
 
 impl LegalDate {
     /// The first day there is.
-    pub const MIN: Self = Self {
-        year: 1,
-        month: 1,
-        day: 1,
-    };
+    pub const MIN: Self = Self { year: 1, month: 1, day: 1 };
     /// The last day there is.
-    pub const MAX: Self = Self {
-        year: 9999,
-        month: 12,
-        day: 31,
-    };
+    pub const MAX: Self = Self { year: 9999, month: 12, day: 31 };
 
     /// The day of these numbers, month and day from 1.
     ///
@@ -46,14 +38,8 @@ impl LegalDate {
     ///
     /// [`PrimitiveError::Date`] if the calendar has no such day, or the year is not 1 ..= 9999.
     pub fn new(year: u16, month: u8, day: u8) -> Result<Self, PrimitiveError> {
-        if !YEARS.contains(&year)
-            || !(1..=12).contains(&month)
-            || day == 0
-            || day > days_in_month(year, month)
-        {
-            return Err(PrimitiveError::Date {
-                value: format!("{year:04}-{month:02}-{day:02}"),
-            });
+        if !YEARS.contains(&year) || !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
+            return Err(PrimitiveError::Date { value: format!("{year:04}-{month:02}-{day:02}") });
         }
         Ok(Self { year, month, day })
     }
@@ -62,12 +48,7 @@ impl LegalDate {
     pub fn at(time: BlockTime) -> Self {
         let last = Self::MAX.start_millis() + DAY_MILLIS - 1;
         let utc = i64::try_from(time.0).unwrap_or(last).min(last);
-        let local = utc
-            + if is_summer(utc) {
-                2 * HOUR_MILLIS
-            } else {
-                HOUR_MILLIS
-            };
+        let local = utc + if is_summer(utc) { 2 * HOUR_MILLIS } else { HOUR_MILLIS };
         Self::from_days(local.div_euclid(DAY_MILLIS)).unwrap_or(Self::MAX)
     }
 
@@ -101,15 +82,9 @@ impl LegalDate {
     pub fn plus_months(self, months: u32) -> Option<Self> {
         let index = u32::from(self.year) * 12 + u32::from(self.month) - 1;
         let index = index.checked_add(months)?;
-        let year = u16::try_from(index / 12)
-            .ok()
-            .filter(|year| YEARS.contains(year))?;
+        let year = u16::try_from(index / 12).ok().filter(|year| YEARS.contains(year))?;
         let month = (index % 12) as u8 + 1;
-        Some(Self {
-            year,
-            month,
-            day: self.day.min(days_in_month(year, month)),
-        })
+        Some(Self { year, month, day: self.day.min(days_in_month(year, month)) })
     }
 
     /// 00:00 legal time of this day. The beginning of 1970 for every earlier day: no block time lies before it.
@@ -120,16 +95,11 @@ impl LegalDate {
     /// Days since 1970-01-01; negative before it.
     pub fn days(self) -> i64 {
         // Years counted from March, so that the leap day is the last of its year; 400 years are 146,097 days.
-        let (year, month, day) = (
-            i64::from(self.year),
-            i64::from(self.month),
-            i64::from(self.day),
-        );
+        let (year, month, day) = (i64::from(self.year), i64::from(self.month), i64::from(self.day));
         let shifted_year = if month > 2 { year } else { year - 1 };
         let shifted_month = (month + 9) % 12;
         let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
-        let century_days = shifted_year.div_euclid(4) - shifted_year.div_euclid(100)
-            + shifted_year.div_euclid(400);
+        let century_days = shifted_year.div_euclid(4) - shifted_year.div_euclid(100) + shifted_year.div_euclid(400);
         365 * shifted_year + century_days + day_of_year - 719_468
     }
 
@@ -141,22 +111,13 @@ impl LegalDate {
         // The inverse of `days`: within 400 years the year follows from the day by taking out the leap days.
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         let year = era * 400 + year_of_era + i64::from(month <= 2);
-        Some(Self {
-            year: year as u16,
-            month: month as u8,
-            day: day as u8,
-        })
+        Some(Self { year: year as u16, month: month as u8, day: day as u8 })
     }
 
     fn start_millis(self) -> i64 {
@@ -164,11 +125,7 @@ impl LegalDate {
         // winter time in summer time.
         let local = self.days() * DAY_MILLIS;
         let winter = local - HOUR_MILLIS;
-        if is_summer(winter) {
-            winter - HOUR_MILLIS
-        } else {
-            winter
-        }
+        if is_summer(winter) { winter - HOUR_MILLIS } else { winter }
     }
 }
 
@@ -192,16 +149,9 @@ impl FromStr for LegalDate {
         let read = || {
             let (year, rest) = text.split_once('-')?;
             let (month, day) = rest.split_once('-')?;
-            Self::new(
-                digits(year, 4)?,
-                digits(month, 2)? as u8,
-                digits(day, 2)? as u8,
-            )
-            .ok()
+            Self::new(digits(year, 4)?, digits(month, 2)? as u8, digits(day, 2)? as u8).ok()
         };
-        read().ok_or_else(|| PrimitiveError::Date {
-            value: shortened(text),
-        })
+        read().ok_or_else(|| PrimitiveError::Date { value: shortened(text) })
     }
 }
 
@@ -252,9 +202,7 @@ impl FromStr for PeriodLength {
         Self::ALL
             .into_iter()
             .find(|length| length.as_str() == text)
-            .ok_or_else(|| PrimitiveError::Period {
-                value: shortened(text),
-            })
+            .ok_or_else(|| PrimitiveError::Period { value: shortened(text) })
     }
 }
 
@@ -273,9 +221,8 @@ impl Period {
     ///
     /// [`PrimitiveError::Period`] unless 1 ..= 9999; and so for the others.
     pub fn year(year: u16) -> Result<Self, PrimitiveError> {
-        Self::starting(year, 1, PeriodLength::Year).ok_or_else(|| PrimitiveError::Period {
-            value: format!("{year:04}"),
-        })
+        Self::starting(year, 1, PeriodLength::Year)
+            .ok_or_else(|| PrimitiveError::Period { value: format!("{year:04}") })
     }
 
     /// The quarter of a year, 1 ..= 4.
@@ -288,9 +235,7 @@ impl Period {
             .contains(&quarter)
             .then(|| Self::starting(year, 3 * quarter - 2, PeriodLength::Quarter))
             .flatten()
-            .ok_or_else(|| PrimitiveError::Period {
-                value: format!("{year:04}Q{quarter}"),
-            })
+            .ok_or_else(|| PrimitiveError::Period { value: format!("{year:04}Q{quarter}") })
     }
 
     /// The month of a year, 1 ..= 12.
@@ -299,23 +244,15 @@ impl Period {
     ///
     /// [`PrimitiveError::Period`].
     pub fn month(year: u16, month: u8) -> Result<Self, PrimitiveError> {
-        Self::starting(year, month, PeriodLength::Month).ok_or_else(|| PrimitiveError::Period {
-            value: format!("{year:04}-{month:02}"),
-        })
+        Self::starting(year, month, PeriodLength::Month)
+            .ok_or_else(|| PrimitiveError::Period { value: format!("{year:04}-{month:02}") })
     }
 
     /// The period of this length that holds the day.
     pub fn containing(date: LegalDate, length: PeriodLength) -> Self {
         let months = length.months();
         let month = (date.month - 1) / months * months + 1;
-        Self {
-            first_day: LegalDate {
-                month,
-                day: 1,
-                ..date
-            },
-            length,
-        }
+        Self { first_day: LegalDate { month, day: 1, ..date }, length }
     }
 
     /// The period of this length at a block time.
@@ -337,11 +274,7 @@ impl Period {
     pub fn last_day(self) -> LegalDate {
         let LegalDate { year, month, .. } = self.first_day;
         let month = month + self.length.months() - 1;
-        LegalDate {
-            year,
-            month,
-            day: days_in_month(year, month),
-        }
+        LegalDate { year, month, day: days_in_month(year, month) }
     }
 
     /// Whether the day belongs to it.
@@ -351,10 +284,7 @@ impl Period {
 
     /// The period after it, of the same length; `None` after the last of 9999.
     pub fn next(self) -> Option<Self> {
-        Some(Self {
-            first_day: self.first_day.plus_months(self.length.months().into())?,
-            length: self.length,
-        })
+        Some(Self { first_day: self.first_day.plus_months(self.length.months().into())?, length: self.length })
     }
 
     /// When it begins: 00:00 legal time of its first day; the beginning of 1970 for every earlier period.
@@ -372,10 +302,7 @@ impl Period {
     }
 
     fn starting(year: u16, month: u8, length: PeriodLength) -> Option<Self> {
-        Some(Self {
-            first_day: LegalDate::new(year, month, 1).ok()?,
-            length,
-        })
+        Some(Self { first_day: LegalDate::new(year, month, 1).ok()?, length })
     }
 }
 
@@ -410,9 +337,7 @@ impl FromStr for Period {
                 None => Self::year(digits(text, 4)?).ok(),
             }
         };
-        read().ok_or_else(|| PrimitiveError::Period {
-            value: shortened(text),
-        })
+        read().ok_or_else(|| PrimitiveError::Period { value: shortened(text) })
     }
 }
 
@@ -446,12 +371,7 @@ fn is_summer(utc: i64) -> bool {
 
 /// The last Sunday of March or October, which have 31 days; days since 1970.
 fn last_sunday(year: u16, month: u8) -> i64 {
-    let last = LegalDate {
-        year,
-        month,
-        day: 31,
-    }
-    .days();
+    let last = LegalDate { year, month, day: 31 }.days();
     // 1970-01-01 was a Thursday: day 3 was the first Sunday.
     last - (last - 3).rem_euclid(7)
 }
@@ -494,19 +414,14 @@ mod tests {
             ("2028-02-28T23:00:00Z", 1_835_391_600, "2028-02-29"),
             ("2028-02-29T23:00:00Z", 1_835_478_000, "2028-03-01"),
         ] {
-            assert_eq!(
-                LegalDate::at(BlockTime(seconds * 1000)),
-                day(expected),
-                "{utc}"
-            );
+            assert_eq!(LegalDate::at(BlockTime(seconds * 1000)), day(expected), "{utc}");
         }
     }
 
     #[test]
     fn the_clock_changes_at_one_o_clock_utc_to_the_millisecond() {
         // 2027-03-28 and 2027-10-31, 01:00 UTC.
-        for (seconds, before, after) in [(1_806_195_600, false, true), (1_824_944_400, true, false)]
-        {
+        for (seconds, before, after) in [(1_806_195_600, false, true), (1_824_944_400, true, false)] {
             assert_eq!(is_summer(seconds * 1000 - 1), before);
             assert_eq!(is_summer(seconds * 1000), after);
         }
@@ -530,10 +445,7 @@ mod tests {
             if date.year() >= 1971 {
                 let start = date.start_time();
                 assert_eq!(LegalDate::at(start), date);
-                assert_eq!(
-                    LegalDate::at(BlockTime(start.0 - 1)),
-                    date.plus_days(-1).unwrap()
-                );
+                assert_eq!(LegalDate::at(BlockTime(start.0 - 1)), date.plus_days(-1).unwrap());
             }
             let last_of_month = date.day() == days_in_month(date.year(), date.month());
             let expected = match (last_of_month, date.month()) {
@@ -613,16 +525,10 @@ mod tests {
             assert!(this < period(next));
             assert_eq!(this.end_time(), period(next).start_time());
             assert_eq!(Period::at(this.start_time(), this.length()), this);
-            assert_eq!(
-                Period::at(BlockTime(this.end_time().0 - 1), this.length()),
-                this
-            );
+            assert_eq!(Period::at(BlockTime(this.end_time().0 - 1), this.length()), this);
         }
         assert_eq!(period("9999Q4").next(), None);
-        assert_eq!(
-            period("9999Q4").end_time(),
-            BlockTime(LegalDate::MAX.start_time().0 + 86_400_000)
-        );
+        assert_eq!(period("9999Q4").end_time(), BlockTime(LegalDate::MAX.start_time().0 + 86_400_000));
     }
 
     /// `TZ=Europe/Paris date -d '2027-07-01' +%s` and its like.

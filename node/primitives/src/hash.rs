@@ -176,15 +176,8 @@ pub fn signed_message(what: &str, network: &NetworkId, fields: &[u8]) -> Vec<u8>
 }
 
 /// `bytes` as an array of `N`, or an error that names `what`.
-pub(crate) fn array<const N: usize>(
-    what: &'static str,
-    bytes: &[u8],
-) -> Result<[u8; N], PrimitiveError> {
-    bytes.try_into().map_err(|_| PrimitiveError::Length {
-        what,
-        expected: N,
-        actual: bytes.len(),
-    })
+pub(crate) fn array<const N: usize>(what: &'static str, bytes: &[u8]) -> Result<[u8; N], PrimitiveError> {
+    bytes.try_into().map_err(|_| PrimitiveError::Length { what, expected: N, actual: bytes.len() })
 }
 
 /// Writes lower-case hexadecimal.
@@ -198,10 +191,7 @@ pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result
 /// Reads exactly `2 N` hexadecimal digits of either case.
 pub(crate) fn read_hex<const N: usize>(text: &str) -> Result<[u8; N], PrimitiveError> {
     // A caller's text may be of any length: the error keeps no more of it than shows what it was.
-    let error = || PrimitiveError::Hex {
-        expected: 2 * N,
-        value: shortened(text),
-    };
+    let error = || PrimitiveError::Hex { expected: 2 * N, value: shortened(text) };
     let digits = text.as_bytes();
     if digits.len() != 2 * N {
         return Err(error());
@@ -231,16 +221,12 @@ mod tests {
 
     #[test]
     fn hash_is_derive_key_over_length_prefixed_parts() {
-        let expected =
-            blake3::derive_key("octroi/transaction/v1", b"\0\0\0\x03abc\0\0\0\0\0\0\0\x01d");
+        let expected = blake3::derive_key("octroi/transaction/v1", b"\0\0\0\x03abc\0\0\0\0\0\0\0\x01d");
         assert_eq!(hash("transaction", &[b"abc", b"", b"d"]), Hash(expected));
         let mut hasher = Hasher::new("transaction");
         hasher.part(b"abc").part(b"").part(b"d");
         assert_eq!(hasher.finish(), Hash(expected));
-        assert_eq!(
-            Domain::new("transaction").hash(&[b"abc", b"", b"d"]),
-            Hash(expected)
-        );
+        assert_eq!(Domain::new("transaction").hash(&[b"abc", b"", b"d"]), Hash(expected));
     }
 
     #[test]
@@ -262,37 +248,22 @@ mod tests {
         let mut block = [1; 64];
         block[32..].fill(2);
         assert_eq!(keyed_node(&[7; 32], &left, &right), keyed(&[7; 32], &block));
-        assert_eq!(
-            keyed(&[7; 32], &block).0,
-            *blake3::keyed_hash(&[7; 32], &block).as_bytes()
-        );
-        assert_ne!(
-            keyed_node(&[7; 32], &left, &right),
-            keyed_node(&[7; 32], &right, &left)
-        );
-        assert_ne!(
-            keyed_node(&[7; 32], &left, &right),
-            keyed_node(&[8; 32], &left, &right)
-        );
+        assert_eq!(keyed(&[7; 32], &block).0, *blake3::keyed_hash(&[7; 32], &block).as_bytes());
+        assert_ne!(keyed_node(&[7; 32], &left, &right), keyed_node(&[7; 32], &right, &left));
+        assert_ne!(keyed_node(&[7; 32], &left, &right), keyed_node(&[8; 32], &left, &right));
     }
 
     #[test]
     fn a_signed_message_is_domain_zero_network_fields() {
         let message = signed_message("vote", &NetworkId::from_bytes([9; 32]), b"fields");
-        assert_eq!(
-            message,
-            [b"octroi/vote/v1\0".as_slice(), &[9; 32], b"fields"].concat()
-        );
+        assert_eq!(message, [b"octroi/vote/v1\0".as_slice(), &[9; 32], b"fields"].concat());
     }
 
     /// Frozen: these bytes are in every id and root of every network.
     #[test]
     fn hashes_never_change() {
         let frozen = "3d777c3b4762d66e41053cc68655082c82be5a786675e31cedd2dc0226ff7e42";
-        assert_eq!(
-            hash("transaction", &[b"abc", b"", b"d"]).to_string(),
-            frozen
-        );
+        assert_eq!(hash("transaction", &[b"abc", b"", b"d"]).to_string(), frozen);
     }
 
     #[test]
@@ -301,23 +272,14 @@ mod tests {
         assert_eq!(value.to_string().parse(), Ok(value));
         assert_eq!(value.to_string().to_uppercase().parse(), Ok(value));
         let text = value.to_string();
-        for wrong in [
-            "",
-            &text[1..],
-            &std::format!("{text}0"),
-            &text.replacen(|_: char| true, "g", 1),
-            &"é".repeat(32),
-        ] {
+        for wrong in ["", &text[1..], &std::format!("{text}0"), &text.replacen(|_: char| true, "g", 1), &"é".repeat(32)]
+        {
             assert!(wrong.parse::<Hash>().is_err(), "{wrong}");
         }
         assert_eq!(Hash::try_from([3; 32].as_slice()), Ok(Hash([3; 32])));
         assert_eq!(
             Hash::try_from([3; 31].as_slice()),
-            Err(PrimitiveError::Length {
-                what: "hash",
-                expected: 32,
-                actual: 31
-            })
+            Err(PrimitiveError::Length { what: "hash", expected: 32, actual: 31 })
         );
     }
 }

@@ -252,34 +252,16 @@ mod tests {
     #[test]
     fn an_object_id_is_the_hash_of_the_transaction_id_and_the_index_if_there_are_several() {
         let transaction = TransactionId::from_bytes([5; 32]);
-        assert_eq!(
-            object_id("promise", &transaction),
-            hash("promise", &[&[5; 32]])
-        );
-        assert_eq!(
-            object_id_at("grant", &transaction, 258),
-            hash("grant", &[&[5; 32], &[0, 0, 1, 2]])
-        );
-        assert_ne!(
-            object_id("grant", &transaction),
-            object_id_at("grant", &transaction, 0)
-        );
-        assert_ne!(
-            object_id("grant", &transaction),
-            object_id("promise", &transaction)
-        );
+        assert_eq!(object_id("promise", &transaction), hash("promise", &[&[5; 32]]));
+        assert_eq!(object_id_at("grant", &transaction, 258), hash("grant", &[&[5; 32], &[0, 0, 1, 2]]));
+        assert_ne!(object_id("grant", &transaction), object_id_at("grant", &transaction, 0));
+        assert_ne!(object_id("grant", &transaction), object_id("promise", &transaction));
     }
 
     #[test]
     fn a_genesis_id_depends_on_network_name_and_code() {
-        assert_eq!(
-            genesis_id("organisation", "demo", "region"),
-            hash("organisation", &[b"demo", b"region"])
-        );
-        assert_ne!(
-            genesis_id("organisation", "demo", "region"),
-            genesis_id("organisation", "demor", "egion")
-        );
+        assert_eq!(genesis_id("organisation", "demo", "region"), hash("organisation", &[b"demo", b"region"]));
+        assert_ne!(genesis_id("organisation", "demo", "region"), genesis_id("organisation", "demor", "egion"));
     }
 
     #[test]
@@ -289,11 +271,7 @@ mod tests {
         assert_eq!(GrantId::try_from(id.as_bytes().as_slice()), Ok(id));
         assert_eq!(
             GrantId::try_from([0; 33].as_slice()),
-            Err(PrimitiveError::Length {
-                what: "grant id",
-                expected: 32,
-                actual: 33
-            })
+            Err(PrimitiveError::Length { what: "grant id", expected: 32, actual: 33 })
         );
         let salt = Salt([0xab; 16]);
         assert_eq!(salt.to_string(), "ab".repeat(16));

@@ -29,14 +29,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// All schemes.
-    pub const ALL: [Self; 6] = [
-        Self::Siren,
-        Self::Siret,
-        Self::Rna,
-        Self::Lei,
-        Self::Vat,
-        Self::OrgId,
-    ];
+    pub const ALL: [Self; 6] = [Self::Siren, Self::Siret, Self::Rna, Self::Lei, Self::Vat, Self::OrgId];
 
     /// Its name in the rulebook.
     pub const fn as_str(self) -> &'static str {
@@ -64,9 +57,7 @@ impl FromStr for Scheme {
         Self::ALL
             .into_iter()
             .find(|scheme| scheme.as_str() == text)
-            .ok_or_else(|| PrimitiveError::Scheme {
-                value: shortened(text),
-            })
+            .ok_or_else(|| PrimitiveError::Scheme { value: shortened(text) })
     }
 }
 
@@ -110,11 +101,7 @@ enum Found {
 impl From<bool> for Found {
     /// The verdict on check digits, the form being right.
     fn from(check_digits_right: bool) -> Self {
-        if check_digits_right {
-            Self::Good
-        } else {
-            Self::CheckDigit
-        }
+        if check_digits_right { Self::Good } else { Self::CheckDigit }
     }
 }
 
@@ -125,10 +112,7 @@ impl Identifier {
     ///
     /// Those of [`Text`]: more than 64 characters, or a control character.
     pub fn new(scheme: Scheme, value: &str) -> Result<Self, PrimitiveError> {
-        Ok(Self {
-            scheme,
-            value: Text::new(value)?,
-        })
+        Ok(Self { scheme, value: Text::new(value)? })
     }
 
     /// Form, then check digits.
@@ -149,14 +133,8 @@ impl Identifier {
         };
         match found {
             Found::Good => Ok(()),
-            Found::Malformed => Err(IdentifierError::Malformed {
-                scheme: *scheme,
-                value: value.clone(),
-            }),
-            Found::CheckDigit => Err(IdentifierError::CheckDigit {
-                scheme: *scheme,
-                value: value.clone(),
-            }),
+            Found::Malformed => Err(IdentifierError::Malformed { scheme: *scheme, value: value.clone() }),
+            Found::CheckDigit => Err(IdentifierError::CheckDigit { scheme: *scheme, value: value.clone() }),
         }
     }
 }
@@ -193,9 +171,7 @@ fn rna(bytes: &[u8]) -> Found {
 }
 
 fn lei(bytes: &[u8]) -> Found {
-    let form = bytes.len() == 20
-        && bytes.iter().all(|&b| is_capital_or_digit(b))
-        && all_digits(&bytes[18..]);
+    let form = bytes.len() == 20 && bytes.iter().all(|&b| is_capital_or_digit(b)) && all_digits(&bytes[18..]);
     if !form {
         return Found::Malformed;
     }
@@ -210,9 +186,7 @@ fn vat(bytes: &[u8]) -> Found {
             if a.is_ascii_uppercase()
                 && b.is_ascii_uppercase()
                 && (2..=13).contains(&number.len())
-                && number
-                    .iter()
-                    .all(|&c| is_capital_or_digit(c) || c == b'+' || c == b'*') =>
+                && number.iter().all(|&c| is_capital_or_digit(c) || c == b'+' || c == b'*') =>
         {
             Found::Good
         }
@@ -232,9 +206,7 @@ fn french_vat(number: &[u8]) -> Found {
     if siren.len() != 9 || !all_digits(siren) {
         return Found::Malformed;
     }
-    let value = siren
-        .iter()
-        .fold(0u64, |value, &digit| value * 10 + u64::from(digit - b'0'));
+    let value = siren.iter().fold(0u64, |value, &digit| value * 10 + u64::from(digit - b'0'));
     let key_right = if first.is_ascii_digit() && second.is_ascii_digit() {
         (12 + 3 * (value % 97)) % 97 == first_rank * 10 + second_rank
     } else {
@@ -252,17 +224,13 @@ fn french_vat(number: &[u8]) -> Found {
 
 /// The rank of a character of a French key among the digits and the capitals without I and O.
 fn vat_rank(character: u8) -> Option<u64> {
-    b"0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-        .iter()
-        .position(|&c| c == character)
-        .map(|rank| rank as u64)
+    b"0123456789ABCDEFGHJKLMNPQRSTUVWXYZ".iter().position(|&c| c == character).map(|rank| rank as u64)
 }
 
 /// Two capitals, a list of 2 to 10 capitals or digits, and a number of 1 to 40 of `[A-Za-z0-9._-]`.
 fn org_id(value: &str) -> Found {
     let mut parts = value.splitn(3, '-');
-    let (Some(country), Some(list), Some(number)) = (parts.next(), parts.next(), parts.next())
-    else {
+    let (Some(country), Some(list), Some(number)) = (parts.next(), parts.next(), parts.next()) else {
         return Found::Malformed;
     };
     let form = country.len() == 2
@@ -270,9 +238,7 @@ fn org_id(value: &str) -> Found {
         && (2..=10).contains(&list.len())
         && list.bytes().all(is_capital_or_digit)
         && (1..=40).contains(&number.len())
-        && number
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        && number.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     if form { Found::Good } else { Found::Malformed }
 }
 
@@ -392,23 +358,9 @@ mod tests {
 
     #[test]
     fn no_text_makes_a_check_panic() {
-        let texts = [
-            "",
-            "é",
-            "FR",
-            "FRA",
-            "FRé1234567890",
-            "W",
-            "-",
-            "--",
-            "\u{a0}",
-            "00000000000000",
-            "9999999999999999",
-        ];
-        let verdicts: Vec<_> = texts
-            .iter()
-            .flat_map(|text| Scheme::ALL.map(|scheme| verdict(scheme, text)))
-            .collect();
+        let texts =
+            ["", "é", "FR", "FRA", "FRé1234567890", "W", "-", "--", "\u{a0}", "00000000000000", "9999999999999999"];
+        let verdicts: Vec<_> = texts.iter().flat_map(|text| Scheme::ALL.map(|scheme| verdict(scheme, text))).collect();
         assert!(verdicts.contains(&Malformed));
     }
 

@@ -74,10 +74,7 @@ impl PublicKey {
     pub fn checked(bytes: [u8; 32]) -> Result<Self, PrimitiveError> {
         match fault(bytes) {
             None => Ok(Self(bytes)),
-            Some(fault) => Err(PrimitiveError::Key {
-                key: Hash(bytes).to_string(),
-                fault,
-            }),
+            Some(fault) => Err(PrimitiveError::Key { key: Hash(bytes).to_string(), fault }),
         }
     }
 
@@ -251,20 +248,13 @@ impl Default for BatchVerifier {
 impl BatchVerifier {
     /// A batch of nothing.
     pub fn new() -> Self {
-        Self {
-            items: Vec::new(),
-            content: Hasher::new("batch"),
-        }
+        Self { items: Vec::new(), content: Hasher::new("batch") }
     }
 
     /// Adds a signature to be verified. The message is hashed here and not kept.
     pub fn push(&mut self, key: &PublicKey, message: &[u8], signature: &Signature) {
         self.content.part(&key.0).part(&signature.0).part(message);
-        self.items.push(Item::from((
-            VerificationKeyBytes::from(key.0),
-            signature.foreign(),
-            message,
-        )));
+        self.items.push(Item::from((VerificationKeyBytes::from(key.0), signature.foreign(), message)));
     }
 
     /// How many signatures it holds.
@@ -308,19 +298,12 @@ struct Seeds {
 
 impl Seeds {
     fn new(content: &Hasher) -> Self {
-        Self {
-            domain: Domain::new("batch-coefficients"),
-            content: content.finish(),
-        }
+        Self { domain: Domain::new("batch-coefficients"), content: content.finish() }
     }
 
     fn of(&self, start: usize, length: usize) -> ChaCha20Rng {
         let (start, length) = ((start as u64).to_be_bytes(), (length as u64).to_be_bytes());
-        ChaCha20Rng::from_seed(
-            self.domain
-                .hash(&[self.content.as_bytes(), &start, &length])
-                .0,
-        )
+        ChaCha20Rng::from_seed(self.domain.hash(&[self.content.as_bytes(), &start, &length]).0)
     }
 }
 
@@ -385,35 +368,17 @@ impl PossessionPurpose {
 
 /// What a key signs to prove that somebody holds its secret: the 32 bytes of H("possession", purpose, network name, key)
 /// (consensus page, Signatures). The name and not the id of the network, as a genesis holds such proofs itself.
-pub fn possession_message(
-    purpose: PossessionPurpose,
-    network_name: &str,
-    key: &PublicKey,
-) -> Vec<u8> {
-    hash(
-        "possession",
-        &[purpose.as_str().as_bytes(), network_name.as_bytes(), &key.0],
-    )
-    .0
-    .to_vec()
+pub fn possession_message(purpose: PossessionPurpose, network_name: &str, key: &PublicKey) -> Vec<u8> {
+    hash("possession", &[purpose.as_str().as_bytes(), network_name.as_bytes(), &key.0]).0.to_vec()
 }
 
 /// The proof that `key` is held, for its public half.
-pub fn prove_possession(
-    key: &SecretKey,
-    purpose: PossessionPurpose,
-    network_name: &str,
-) -> Signature {
+pub fn prove_possession(key: &SecretKey, purpose: PossessionPurpose, network_name: &str) -> Signature {
     key.sign(&possession_message(purpose, network_name, &key.public()))
 }
 
 /// Whether `proof` is the key's own over [`possession_message`].
-pub fn verify_possession(
-    key: &PublicKey,
-    purpose: PossessionPurpose,
-    network_name: &str,
-    proof: &Signature,
-) -> bool {
+pub fn verify_possession(key: &PublicKey, purpose: PossessionPurpose, network_name: &str, proof: &Signature) -> bool {
     verify(key, &possession_message(purpose, network_name, key), proof)
 }
 
@@ -456,11 +421,7 @@ mod tests {
     fn a_secret_key_shows_its_public_half_only() {
         let secret = SecretKey::from_seed([0x5a; 32]);
         let shown = format!("{secret:?}");
-        assert!(
-            shown.contains(&secret.public().to_string())
-                && !shown.contains("5a5a")
-                && !shown.contains("90, 90")
-        );
+        assert!(shown.contains(&secret.public().to_string()) && !shown.contains("5a5a") && !shown.contains("90, 90"));
         assert_eq!(secret.to_seed(), [0x5a; 32]);
     }
 
@@ -469,31 +430,11 @@ mod tests {
         let secret = SecretKey::from_seed([1; 32]);
         let key = secret.public();
         let proof = prove_possession(&secret, PossessionPurpose::Office, "demo");
-        assert!(verify_possession(
-            &key,
-            PossessionPurpose::Office,
-            "demo",
-            &proof
-        ));
-        assert!(!verify_possession(
-            &key,
-            PossessionPurpose::Consensus,
-            "demo",
-            &proof
-        ));
-        assert!(!verify_possession(
-            &key,
-            PossessionPurpose::Office,
-            "live",
-            &proof
-        ));
+        assert!(verify_possession(&key, PossessionPurpose::Office, "demo", &proof));
+        assert!(!verify_possession(&key, PossessionPurpose::Consensus, "demo", &proof));
+        assert!(!verify_possession(&key, PossessionPurpose::Office, "live", &proof));
         let other = SecretKey::from_seed([2; 32]).public();
-        assert!(!verify_possession(
-            &other,
-            PossessionPurpose::Office,
-            "demo",
-            &proof
-        ));
+        assert!(!verify_possession(&other, PossessionPurpose::Office, "demo", &proof));
         assert_eq!(
             possession_message(PossessionPurpose::Office, "demo", &key),
             hash("possession", &[b"office", b"demo", key.as_bytes()]).as_bytes()
@@ -507,13 +448,7 @@ mod tests {
         let key = PublicKey::from_bytes_unchecked(bytes);
         assert_eq!(PreparedKey::new(&key), None);
         assert!(!verify(&key, b"", &Signature([0; 64])));
-        assert_eq!(
-            verify_each(&[
-                (key, b"", Signature([0; 64])),
-                (key, b"", Signature([0; 64]))
-            ]),
-            [false, false]
-        );
+        assert_eq!(verify_each(&[(key, b"", Signature([0; 64])), (key, b"", Signature([0; 64]))]), [false, false]);
     }
 
     #[test]

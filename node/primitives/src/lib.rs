@@ -31,21 +31,21 @@ pub mod time;
 
 pub use amount::{Amount, Balance, Currency};
 pub use code::{
-    CategoryCode, Code, CollegeCode, CriterionCode, EnvelopeCode, FundCode, OfficeCode, PolicyCode,
-    ReasonCode, ScheduleCode, ServiceCode, TerritoryCode,
+    CategoryCode, Code, CollegeCode, CriterionCode, EnvelopeCode, FundCode, OfficeCode, PolicyCode, ReasonCode,
+    ScheduleCode, ServiceCode, TerritoryCode,
 };
 pub use date::{LegalDate, Period, PeriodLength};
 pub use error::PrimitiveError;
 pub use hash::{Domain, Hash, Hasher, hash, keyed, keyed_node, signed_message};
 pub use id::{
-    ApplicationId, AssessmentId, BankAccountId, BlockId, CallId, ChangeId, Commitment,
-    DeclarationId, EntryKey, FileHash, GrantId, NetworkId, OrganisationId, PastGrantId, PayoutId,
-    ProjectId, PromiseId, Salt, StatementId, TransactionId, genesis_id, object_id, object_id_at,
+    ApplicationId, AssessmentId, BankAccountId, BlockId, CallId, ChangeId, Commitment, DeclarationId, EntryKey,
+    FileHash, GrantId, NetworkId, OrganisationId, PastGrantId, PayoutId, ProjectId, PromiseId, Salt, StatementId,
+    TransactionId, genesis_id, object_id, object_id_at,
 };
 pub use identifier::{Identifier, IdentifierError, Scheme};
 pub use key::{
-    BatchVerifier, PossessionPurpose, PreparedKey, PublicKey, SecretKey, Signature,
-    possession_message, prove_possession, verify, verify_each, verify_possession,
+    BatchVerifier, PossessionPurpose, PreparedKey, PublicKey, SecretKey, Signature, possession_message,
+    prove_possession, verify, verify_each, verify_possession,
 };
 pub use personal_data::PersonalData;
 pub use ratio::{Factor, Ppm, Rational};

@@ -59,9 +59,9 @@ fn seen(character: char) -> u8 {
 /// `[A-Za-z0-9._%+-]+`, `@`, one label or more each with its dot, and two letters or more.
 fn has_email(seen: &[u8]) -> bool {
     let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
-    seen.iter().enumerate().any(|(at, &byte)| {
-        byte == b'@' && at > 0 && is_local(&seen[at - 1]) && begins_with_domain(&seen[at + 1..])
-    })
+    seen.iter()
+        .enumerate()
+        .any(|(at, &byte)| byte == b'@' && at > 0 && is_local(&seen[at - 1]) && begins_with_domain(&seen[at + 1..]))
 }
 
 fn begins_with_domain(mut rest: &[u8]) -> bool {
@@ -146,11 +146,8 @@ fn is_social_security(digits: &[u8]) -> bool {
 /// Two capitals, two digits, 11 to 30 capitals or digits, single spaces ignored, mod 97 = 1; it begins and ends where
 /// no letter or digit touches it. Every end is tried, as words in capitals may follow.
 fn has_iban(seen: &[u8]) -> bool {
-    let starts =
-        (0..seen.len()).filter(|&start| start == 0 || !seen[start - 1].is_ascii_alphanumeric());
-    starts
-        .into_iter()
-        .any(|start| begins_with_iban(&seen[start..]))
+    let starts = (0..seen.len()).filter(|&start| start == 0 || !seen[start - 1].is_ascii_alphanumeric());
+    starts.into_iter().any(|start| begins_with_iban(&seen[start..]))
 }
 
 fn begins_with_iban(rest: &[u8]) -> bool {
@@ -275,14 +272,8 @@ mod tests {
         assert_finds(&[
             ("FR1420041010050500013M02606", Some(Iban)),
             ("compte FR14 2004 1010 0505 0001 3M02 606.", Some(Iban)),
-            (
-                "FR14 2004 1010 0505 0001 3M02 606 BIC PSSTFRPPNTE",
-                Some(Iban),
-            ),
-            (
-                "FR14\u{a0}2004\u{a0}1010\u{a0}0505\u{a0}0001\u{a0}3M02\u{a0}606",
-                Some(Iban),
-            ),
+            ("FR14 2004 1010 0505 0001 3M02 606 BIC PSSTFRPPNTE", Some(Iban)),
+            ("FR14\u{a0}2004\u{a0}1010\u{a0}0505\u{a0}0001\u{a0}3M02\u{a0}606", Some(Iban)),
             ("GB82 WEST 1234 5698 7654 32", Some(Iban)),
             // The shortest there is has 15 characters, Norway's.
             ("NO9386011117947", Some(Iban)),
@@ -300,10 +291,7 @@ mod tests {
         assert_finds(&[
             ("", None),
             ("SUBVENTION 2017 DU 01/01/2017 AU 31/12/2017", None),
-            (
-                "Délibération n° 2017-07-14/123 du 14.07.2017, 12 345,67 €",
-                None,
-            ),
+            ("Délibération n° 2017-07-14/123 du 14.07.2017, 12 345,67 €", None),
             ("SIRET 732 829 320 00074", None),
             ("EN 2017 AIDE A L'ACQUISITION DE LIVRES", None),
             ("tome 1 2 3 4 5 6 7 8 9 10 11 12", None),

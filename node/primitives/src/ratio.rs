@@ -143,30 +143,17 @@ mod tests {
         assert_eq!(base, 10_010_040_000);
         assert_eq!(Ppm::new(30_000).unwrap().floor_of(base), 300_301_200);
         // Interest: 0.20 % a month on 1,234,567.89 for five started months.
-        assert_eq!(
-            Ppm::new(5 * 2_000).unwrap().floor_of(123_456_789),
-            1_234_567
-        );
+        assert_eq!(Ppm::new(5 * 2_000).unwrap().floor_of(123_456_789), 1_234_567);
     }
 
     #[test]
     fn bounds_are_inclusive() {
         assert_eq!(Ppm::new(1_000_000), Ok(Ppm::ONE));
-        assert_eq!(
-            Ppm::new(1_000_001),
-            Err(PrimitiveError::Ratio {
-                max: 1_000_000,
-                value: 1_000_001
-            })
-        );
+        assert_eq!(Ppm::new(1_000_001), Err(PrimitiveError::Ratio { max: 1_000_000, value: 1_000_001 }));
         assert!(Factor::new(10_000_000).is_ok() && Factor::new(10_000_001).is_err());
         assert_eq!(Factor::from(Ppm::ONE), Factor::ONE);
         assert_eq!(Rational::new(1, 0).floor_of(5), None);
-        assert!(
-            Rational::new(3, 3).is_share()
-                && !Rational::new(4, 3).is_share()
-                && !Rational::new(0, 0).is_share()
-        );
+        assert!(Rational::new(3, 3).is_share() && !Rational::new(4, 3).is_share() && !Rational::new(0, 0).is_share());
     }
 
     proptest! {

@@ -67,9 +67,7 @@ impl ReferenceKind {
 
     /// The kind of a letter of either case.
     pub fn from_letter(letter: char) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.letter() == letter.to_ascii_uppercase())
+        Self::ALL.into_iter().find(|kind| kind.letter() == letter.to_ascii_uppercase())
     }
 }
 
@@ -98,8 +96,7 @@ impl Reference {
     /// The first reference in a free text. It stands alone: the characters before and after it are no ASCII letters or
     /// digits.
     pub fn find_in(text: &str) -> Option<Self> {
-        text.split(|c: char| !c.is_ascii_alphanumeric())
-            .find_map(Self::read)
+        text.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Self::read)
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -116,10 +113,7 @@ impl Reference {
             }
             number = number << 5 | u128::from(digit(character)?);
         }
-        Some(Self {
-            kind,
-            bytes: number.to_be_bytes(),
-        })
+        Some(Self { kind, bytes: number.to_be_bytes() })
     }
 }
 
@@ -145,9 +139,7 @@ impl FromStr for Reference {
     type Err = PrimitiveError;
 
     fn from_str(text: &str) -> Result<Self, PrimitiveError> {
-        Self::read(text).ok_or_else(|| PrimitiveError::Reference {
-            value: shortened(text),
-        })
+        Self::read(text).ok_or_else(|| PrimitiveError::Reference { value: shortened(text) })
     }
 }
 
@@ -158,10 +150,7 @@ fn digit(character: u8) -> Option<u8> {
         b'I' | b'L' => b'1',
         other => other,
     };
-    ALPHABET
-        .iter()
-        .position(|&c| c == character)
-        .map(|value| value as u8)
+    ALPHABET.iter().position(|&c| c == character).map(|value| value as u8)
 }
 
 #[cfg(test)]
@@ -174,13 +163,7 @@ mod tests {
 
     #[test]
     fn a_reference_is_its_letter_and_sixteen_bytes_in_base_32() {
-        let written = |byte| {
-            Reference {
-                kind: ReferenceKind::Promise,
-                bytes: [byte; 16],
-            }
-            .to_string()
-        };
+        let written = |byte| Reference { kind: ReferenceKind::Promise, bytes: [byte; 16] }.to_string();
         assert_eq!(written(0), "P00000000000000000000000000");
         assert_eq!(written(0xff), "P7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
         let mut id = [0xee; 32];
@@ -198,12 +181,7 @@ mod tests {
         assert_eq!("poiarz3ndektsv4rrffq69g5fav".parse(), Ok(expected));
         assert_eq!("PolARZ3NDEKTSV4RRFFQ69G5FAV".parse(), Ok(expected));
         // The letter is not forgiven: L is a levy and no 1.
-        assert_eq!(
-            "L01ARZ3NDEKTSV4RRFFQ69G5FAV"
-                .parse::<Reference>()
-                .map(|r| r.kind),
-            Ok(ReferenceKind::Levy)
-        );
+        assert_eq!("L01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<Reference>().map(|r| r.kind), Ok(ReferenceKind::Levy));
     }
 
     #[test]
@@ -227,21 +205,14 @@ mod tests {
         let first = "G01ARZ3NDEKTSV4RRFFQ69G5FAV";
         let second = "C01ARZ3NDEKTSV4RRFFQ69G5FAV";
         for (text, expected) in [
-            (
-                std::format!("VIR SEPA ref:{first}/facture {second}"),
-                Some(first),
-            ),
+            (std::format!("VIR SEPA ref:{first}/facture {second}"), Some(first)),
             (std::format!("don é{}é", first.to_lowercase()), Some(first)),
             (std::format!("A{first} {second}"), Some(second)),
             (std::format!("{first}9"), None),
             ("ABCDEFGHIJKLMNOPQRSTUVWXYZA 123".to_string(), None),
             (std::string::String::new(), None),
         ] {
-            assert_eq!(
-                Reference::find_in(&text),
-                expected.map(|e| e.parse().unwrap()),
-                "{text}"
-            );
+            assert_eq!(Reference::find_in(&text), expected.map(|e| e.parse().unwrap()), "{text}");
         }
     }
 

@@ -57,13 +57,8 @@ impl From<u128> for Weight {
 /// (rulebook §1). Two targets of the same id, which no caller has, are told apart by larger weight.
 ///
 /// `None` if the weights sum to 0, and so if there are none.
-pub fn largest_remainder<W: Copy + Into<Weight>>(
-    total: u128,
-    weights: &[(W, &[u8])],
-) -> Option<Vec<u128>> {
-    let sum = weights
-        .iter()
-        .fold(Wide::ZERO, |sum, &(weight, _)| sum + weight.into().wide());
+pub fn largest_remainder<W: Copy + Into<Weight>>(total: u128, weights: &[(W, &[u8])]) -> Option<Vec<u128>> {
+    let sum = weights.iter().fold(Wide::ZERO, |sum, &(weight, _)| sum + weight.into().wide());
     if sum.is_zero() {
         return None;
     }
@@ -82,13 +77,7 @@ pub fn largest_remainder<W: Copy + Into<Weight>>(
     }
 
     let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by_key(|&i| {
-        (
-            Reverse(remainders[i]),
-            weights[i].1,
-            Reverse(weights[i].0.into()),
-        )
-    });
+    order.sort_by_key(|&i| (Reverse(remainders[i]), weights[i].1, Reverse(weights[i].0.into())));
     // Σ r_i = left · W and each r_i < W: so fewer units are left than there are targets with a remainder.
     let units = usize::try_from(left).expect("fewer units are left than there are targets");
     for &i in &order[..units] {
@@ -121,33 +110,17 @@ mod tests {
 
     fn split(total: u128, weights: &[u128]) -> Option<Vec<u128>> {
         let ids: Vec<String> = (0..weights.len()).map(|i| format!("{i:04}")).collect();
-        let listed: Vec<(u128, &[u8])> = weights
-            .iter()
-            .zip(&ids)
-            .map(|(&w, id)| (w, id.as_bytes()))
-            .collect();
+        let listed: Vec<(u128, &[u8])> = weights.iter().zip(&ids).map(|(&w, id)| (w, id.as_bytes())).collect();
         largest_remainder(total, &listed)
     }
 
     #[test]
     fn the_vectors_of_the_rulebook_hold() {
         assert_eq!(split(100, &[1, 1, 1]), Some(vec![34, 33, 33]));
+        assert_eq!(split(1_000_001, &[4000, 3500, 2000, 500]), Some(vec![400_001, 350_000, 200_000, 50_000]));
         assert_eq!(
-            split(1_000_001, &[4000, 3500, 2000, 500]),
-            Some(vec![400_001, 350_000, 200_000, 50_000])
-        );
-        assert_eq!(
-            split(
-                27_700_000_000,
-                &[1_413_341, 820_655, 306_323, 566_901, 680_191]
-            ),
-            Some(vec![
-                10_336_756_613,
-                6_002_027_110,
-                2_240_355_510,
-                4_146_145_665,
-                4_974_715_102
-            ])
+            split(27_700_000_000, &[1_413_341, 820_655, 306_323, 566_901, 680_191]),
+            Some(vec![10_336_756_613, 6_002_027_110, 2_240_355_510, 4_146_145_665, 4_974_715_102])
         );
     }
 

@@ -35,18 +35,12 @@ impl<const MAX: usize> Text<MAX> {
         let mut characters = 0;
         for (position, character) in text.chars().enumerate() {
             if character.is_control() {
-                return Err(PrimitiveError::TextControl {
-                    code_point: character.into(),
-                    position,
-                });
+                return Err(PrimitiveError::TextControl { code_point: character.into(), position });
             }
             characters = position + 1;
         }
         if characters > MAX {
-            return Err(PrimitiveError::TextTooLong {
-                max: MAX,
-                actual: characters,
-            });
+            return Err(PrimitiveError::TextTooLong { max: MAX, actual: characters });
         }
         Ok(Self(text.into()))
     }
@@ -112,10 +106,7 @@ mod tests {
     #[test]
     fn the_bound_counts_characters_not_bytes() {
         assert_eq!(Text::<3>::new("éé…").map(|text| text.len()), Ok(7));
-        assert_eq!(
-            Text::<3>::new("abcd"),
-            Err(PrimitiveError::TextTooLong { max: 3, actual: 4 })
-        );
+        assert_eq!(Text::<3>::new("abcd"), Err(PrimitiveError::TextTooLong { max: 3, actual: 4 }));
         assert!(Text::<3>::new("").is_ok_and(|text| text.is_empty()));
         assert!(Name::new(&"n".repeat(120)).is_ok() && Name::new(&"n".repeat(121)).is_err());
         assert!(Note::new(&"n".repeat(256)).is_ok() && Note::new(&"n".repeat(257)).is_err());
@@ -123,20 +114,8 @@ mod tests {
 
     #[test]
     fn control_characters_are_refused_and_named() {
-        for (text, code_point) in [
-            ("a\n", 0x0a),
-            ("a\0", 0),
-            ("a\u{7f}", 0x7f),
-            ("a\u{85}", 0x85),
-            ("a\t", 9),
-        ] {
-            assert_eq!(
-                Note::new(text),
-                Err(PrimitiveError::TextControl {
-                    code_point,
-                    position: 1
-                })
-            );
+        for (text, code_point) in [("a\n", 0x0a), ("a\0", 0), ("a\u{7f}", 0x7f), ("a\u{85}", 0x85), ("a\t", 9)] {
+            assert_eq!(Note::new(text), Err(PrimitiveError::TextControl { code_point, position: 1 }));
         }
         // Format characters and separators are no control characters.
         assert!(Note::new("a\u{200d}b\u{a0}c\u{2028}").is_ok());

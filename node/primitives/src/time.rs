@@ -158,21 +158,15 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, PrimitiveError> {
         let read = || {
             let (height, receipt) = text.split_once('.')?;
-            Some(Self {
-                height: Height(decimal(height)?),
-                receipt: decimal(receipt)?,
-            })
+            Some(Self { height: Height(decimal(height)?), receipt: decimal(receipt)? })
         };
-        read().ok_or_else(|| PrimitiveError::Cursor {
-            value: shortened(text),
-        })
+        read().ok_or_else(|| PrimitiveError::Cursor { value: shortened(text) })
     }
 }
 
 /// A plain decimal number without sign or leading zeros.
 fn decimal<N: FromStr>(text: &str) -> Option<N> {
-    let canonical =
-        text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if canonical { text.parse().ok() } else { None }
 }
 
@@ -186,10 +180,7 @@ mod tests {
     fn arithmetic_stops_at_the_ends_instead_of_wrapping() {
         assert_eq!(Height(u64::MAX).next(), None);
         assert_eq!(Height::GENESIS.previous(), None);
-        assert_eq!(
-            Height(7).checked_sub(3).and_then(Height::next),
-            Some(Height(5))
-        );
+        assert_eq!(Height(7).checked_sub(3).and_then(Height::next), Some(Height(5)));
         assert_eq!(Round(u32::MAX).next(), None);
         assert_eq!(Round::ZERO.next(), Some(Round(1)));
         assert_eq!(BlockTime(u64::MAX).checked_add(1), None);
@@ -203,19 +194,7 @@ mod tests {
         let cursor = Cursor::new(Height(12), 0);
         assert_eq!(cursor.to_string(), "12.0");
         assert_eq!("12.0".parse(), Ok(cursor));
-        for wrong in [
-            "",
-            "12",
-            "12.",
-            ".0",
-            "012.0",
-            "12.00",
-            "+12.0",
-            "12.-1",
-            "12.0.0",
-            "12.4294967296",
-            " 12.0",
-        ] {
+        for wrong in ["", "12", "12.", ".0", "012.0", "12.00", "+12.0", "12.-1", "12.0.0", "12.4294967296", " 12.0"] {
             assert!(wrong.parse::<Cursor>().is_err(), "{wrong}");
         }
         assert!(Cursor::new(Height(2), 9) < Cursor::new(Height(3), 0));

@@ -8,8 +8,7 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity;
 use octroi_primitives::error::KeyFault;
 use octroi_primitives::{
-    BatchVerifier, PreparedKey, PrimitiveError, PublicKey, SecretKey, Signature, verify,
-    verify_each,
+    BatchVerifier, PreparedKey, PrimitiveError, PublicKey, SecretKey, Signature, verify, verify_each,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -127,21 +126,14 @@ fn edge_cases() -> Vec<Case> {
         .iter()
         .map(|(message, key, signature, expected)| {
             let key = PublicKey::from_bytes_unchecked(bytes(key));
-            (
-                key,
-                bytes::<32>(message).to_vec(),
-                Signature(bytes(signature)),
-                *expected,
-            )
+            (key, bytes::<32>(message).to_vec(), Signature(bytes(signature)), *expected)
         })
         .collect()
 }
 
 /// Good signatures of a few signers, some then spoiled in key, message or signature.
 fn ordinary_cases(rng: &mut ChaCha20Rng) -> Vec<Case> {
-    let secrets: Vec<SecretKey> = (1..=5)
-        .map(|seed| SecretKey::from_seed([seed; 32]))
-        .collect();
+    let secrets: Vec<SecretKey> = (1..=5).map(|seed| SecretKey::from_seed([seed; 32])).collect();
     (0u32..40)
         .map(|i| {
             let secret = &secrets[i as usize % secrets.len()];
@@ -163,45 +155,22 @@ fn ordinary_cases(rng: &mut ChaCha20Rng) -> Vec<Case> {
 fn zip_215(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
     let (r, s) = signature.0.split_at(32);
     let (r, s): ([u8; 32], [u8; 32]) = (r.try_into().unwrap(), s.try_into().unwrap());
-    let points = CompressedEdwardsY(*key.as_bytes())
-        .decompress()
-        .zip(CompressedEdwardsY(r).decompress());
-    let (Some((a, r_point)), Some(s)) = (
-        points,
-        Option::<Scalar>::from(Scalar::from_canonical_bytes(s)),
-    ) else {
+    let points = CompressedEdwardsY(*key.as_bytes()).decompress().zip(CompressedEdwardsY(r).decompress());
+    let (Some((a, r_point)), Some(s)) = (points, Option::<Scalar>::from(Scalar::from_canonical_bytes(s))) else {
         return false;
     };
-    let digest = Sha512::new()
-        .chain_update(r)
-        .chain_update(key.as_bytes())
-        .chain_update(message)
-        .finalize();
+    let digest = Sha512::new().chain_update(r).chain_update(key.as_bytes()).chain_update(message).finalize();
     let k = Scalar::from_bytes_mod_order_wide(&digest.into());
-    (EdwardsPoint::mul_base(&s) - r_point - a * k)
-        .mul_by_cofactor()
-        .is_identity()
+    (EdwardsPoint::mul_base(&s) - r_point - a * k).mul_by_cofactor().is_identity()
 }
 
 #[test]
 fn edge_cases_get_the_answers_of_zip_215_singly() {
     for (i, (key, message, signature, expected)) in edge_cases().iter().enumerate() {
-        assert_eq!(
-            zip_215(key, message, signature),
-            *expected,
-            "case {i}: the table is wrong"
-        );
+        assert_eq!(zip_215(key, message, signature), *expected, "case {i}: the table is wrong");
         assert_eq!(verify(key, message, signature), *expected, "case {i}");
-        assert_eq!(
-            PreparedKey::new(key).unwrap().verify(message, signature),
-            *expected,
-            "case {i}, prepared"
-        );
-        assert_eq!(
-            verify_each(&[(*key, message, *signature)]),
-            [*expected],
-            "case {i}, a batch of one"
-        );
+        assert_eq!(PreparedKey::new(key).unwrap().verify(message, signature), *expected, "case {i}, prepared");
+        assert_eq!(verify_each(&[(*key, message, *signature)]), [*expected], "case {i}, a batch of one");
     }
 }
 
@@ -213,30 +182,19 @@ fn two_thousand_random_batches_give_the_same_answers_as_single_verification() {
     let mut cases = edge_cases();
     cases.extend(ordinary_cases(&mut rng));
     for (i, (key, message, signature, expected)) in cases.iter().enumerate() {
-        assert_eq!(
-            verify(key, message, signature),
-            *expected,
-            "case {i} singly"
-        );
+        assert_eq!(verify(key, message, signature), *expected, "case {i} singly");
     }
 
-    let (good, all): (Vec<usize>, Vec<usize>) = (
-        (0..cases.len()).filter(|&i| cases[i].3).collect(),
-        (0..cases.len()).collect(),
-    );
+    let (good, all): (Vec<usize>, Vec<usize>) =
+        ((0..cases.len()).filter(|&i| cases[i].3).collect(), (0..cases.len()).collect());
     let (mut passed, mut failed) = (0, 0);
     for round in 0..2_000 {
         // Half of the batches hold good signatures only, or most would fail; all hold at least two edge cases.
         let pool = if round % 2 == 0 { &good } else { &all };
-        let mut chosen: Vec<usize> = (0..2 + rng.next_u32() % 9)
-            .map(|_| pool[rng.next_u32() as usize % pool.len()])
-            .collect();
+        let mut chosen: Vec<usize> =
+            (0..2 + rng.next_u32() % 9).map(|_| pool[rng.next_u32() as usize % pool.len()]).collect();
         for _ in 0..2 {
-            let edges: Vec<usize> = pool
-                .iter()
-                .copied()
-                .filter(|&i| i < EDGE_CASES.len())
-                .collect();
+            let edges: Vec<usize> = pool.iter().copied().filter(|&i| i < EDGE_CASES.len()).collect();
             chosen.push(edges[rng.next_u32() as usize % edges.len()]);
         }
         let expected: Vec<bool> = chosen.iter().map(|&i| cases[i].3).collect();
@@ -248,17 +206,10 @@ fn two_thousand_random_batches_give_the_same_answers_as_single_verification() {
         }
         let whole = expected.iter().all(|&good| good);
         assert_eq!(batch.clone().verify(), whole, "batch {round} of {chosen:?}");
-        assert_eq!(
-            batch.verify_each(),
-            expected,
-            "batch {round} of {chosen:?}, one by one"
-        );
+        assert_eq!(batch.verify_each(), expected, "batch {round} of {chosen:?}, one by one");
         if whole { passed += 1 } else { failed += 1 }
     }
-    assert!(
-        passed >= 1_000 && failed >= 500,
-        "{passed} passed, {failed} failed: the batches test too little"
-    );
+    assert!(passed >= 1_000 && failed >= 500, "{passed} passed, {failed} failed: the batches test too little");
 }
 
 #[test]
@@ -269,9 +220,7 @@ fn an_empty_batch_holds_nothing_that_fails() {
 
 #[test]
 fn halving_finds_every_culprit_of_a_large_batch() {
-    let secrets: Vec<SecretKey> = (1..=16)
-        .map(|seed| SecretKey::from_seed([seed; 32]))
-        .collect();
+    let secrets: Vec<SecretKey> = (1..=16).map(|seed| SecretKey::from_seed([seed; 32])).collect();
     let bad = [0, 1, 100, 254, 255];
     let mut signed: Vec<(PublicKey, Vec<u8>, Signature)> = (0u32..256)
         .map(|i| {
@@ -283,10 +232,7 @@ fn halving_finds_every_culprit_of_a_large_batch() {
     for i in bad {
         signed[i].2.0[40] ^= 1;
     }
-    let listed: Vec<(PublicKey, &[u8], Signature)> = signed
-        .iter()
-        .map(|(k, m, s)| (*k, m.as_slice(), *s))
-        .collect();
+    let listed: Vec<(PublicKey, &[u8], Signature)> = signed.iter().map(|(k, m, s)| (*k, m.as_slice(), *s)).collect();
     let verdicts = verify_each(&listed);
     let culprits: Vec<usize> = (0..256).filter(|&i| !verdicts[i]).collect();
     assert_eq!(culprits, bad);
@@ -307,79 +253,28 @@ fn fault(key: [u8; 32]) -> Option<KeyFault> {
 fn only_canonical_keys_of_the_large_subgroup_are_admitted() {
     for (hex, expected) in [
         // RFC 8032, test 1.
-        (
-            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
-            None,
-        ),
+        ("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", None),
         // The base point.
-        (
-            "5866666666666666666666666666666666666666666666666666666666666666",
-            None,
-        ),
+        ("5866666666666666666666666666666666666666666666666666666666666666", None),
         // y = 2 is the coordinate of no point.
-        (
-            "0200000000000000000000000000000000000000000000000000000000000000",
-            Some(KeyFault::NotAPoint),
-        ),
+        ("0200000000000000000000000000000000000000000000000000000000000000", Some(KeyFault::NotAPoint)),
         // The identity; -1, of order 2; points of order 4 and 8.
-        (
-            "0100000000000000000000000000000000000000000000000000000000000000",
-            Some(KeyFault::SmallOrder),
-        ),
-        (
-            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-            Some(KeyFault::SmallOrder),
-        ),
-        (
-            "0000000000000000000000000000000000000000000000000000000000000000",
-            Some(KeyFault::SmallOrder),
-        ),
-        (
-            "0000000000000000000000000000000000000000000000000000000000000080",
-            Some(KeyFault::SmallOrder),
-        ),
-        (
-            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-            Some(KeyFault::SmallOrder),
-        ),
-        (
-            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
-            Some(KeyFault::SmallOrder),
-        ),
-        (
-            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-            Some(KeyFault::SmallOrder),
-        ),
-        (
-            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
-            Some(KeyFault::SmallOrder),
-        ),
+        ("0100000000000000000000000000000000000000000000000000000000000000", Some(KeyFault::SmallOrder)),
+        ("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", Some(KeyFault::SmallOrder)),
+        ("0000000000000000000000000000000000000000000000000000000000000000", Some(KeyFault::SmallOrder)),
+        ("0000000000000000000000000000000000000000000000000000000000000080", Some(KeyFault::SmallOrder)),
+        ("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", Some(KeyFault::SmallOrder)),
+        ("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa", Some(KeyFault::SmallOrder)),
+        ("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", Some(KeyFault::SmallOrder)),
+        ("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85", Some(KeyFault::SmallOrder)),
         // y not below p (p, p + 1), and x = 0 with a sign: second encodings of points above.
-        (
-            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-            Some(KeyFault::NonCanonical),
-        ),
-        (
-            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-            Some(KeyFault::NonCanonical),
-        ),
-        (
-            "0100000000000000000000000000000000000000000000000000000000000080",
-            Some(KeyFault::NonCanonical),
-        ),
-        (
-            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-            Some(KeyFault::NonCanonical),
-        ),
+        ("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", Some(KeyFault::NonCanonical)),
+        ("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", Some(KeyFault::NonCanonical)),
+        ("0100000000000000000000000000000000000000000000000000000000000080", Some(KeyFault::NonCanonical)),
+        ("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", Some(KeyFault::NonCanonical)),
         // Points of large order with a torsion part, of the edge cases above.
-        (
-            "f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43",
-            Some(KeyFault::Torsion),
-        ),
-        (
-            "cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d",
-            Some(KeyFault::Torsion),
-        ),
+        ("f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43", Some(KeyFault::Torsion)),
+        ("cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d", Some(KeyFault::Torsion)),
     ] {
         assert_eq!(fault(bytes(hex)), expected, "{hex}");
     }
@@ -391,10 +286,7 @@ fn an_admitted_key_plus_any_point_of_small_order_is_refused() {
     let point = CompressedEdwardsY(*key.as_bytes()).decompress().unwrap();
     assert_eq!(fault(key.to_bytes()), None);
     for torsion in &curve25519_dalek::constants::EIGHT_TORSION[1..] {
-        assert_eq!(
-            fault((point + torsion).compress().0),
-            Some(KeyFault::Torsion)
-        );
+        assert_eq!(fault((point + torsion).compress().0), Some(KeyFault::Torsion));
         assert_eq!(fault(torsion.compress().0), Some(KeyFault::SmallOrder));
     }
 }

@@ -62,7 +62,8 @@ fn clippy() -> Command {
 
 /// A Python with the packages that tests of the client example and of the vectors need, in the target folder.
 fn python() -> Result<String> {
-    let target = std::env::current_exe()?.parent().and_then(|release| release.parent()).context("no target folder")?.to_owned();
+    let target =
+        std::env::current_exe()?.parent().and_then(|release| release.parent()).context("no target folder")?.to_owned();
     let folder = target.join("python");
     let python = folder.join("bin/python");
     if !python.is_file() {

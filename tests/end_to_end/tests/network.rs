@@ -50,7 +50,15 @@ fn an_import_survives_a_killed_validator_and_every_node_agrees() {
     assert_eq!(number(&envelope["data"]["accepted"]), Some(3_000));
 
     // Run again, it doubles nothing.
-    let again = network.octroi(&["--as", "public-bank.publishing", "--output", "json", "import", "scdl", &file.display().to_string()]);
+    let again = network.octroi(&[
+        "--as",
+        "public-bank.publishing",
+        "--output",
+        "json",
+        "import",
+        "scdl",
+        &file.display().to_string(),
+    ]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
     let height = network.height(0).expect("node 0 answers");
     let roots: Vec<Option<String>> = (0..5)

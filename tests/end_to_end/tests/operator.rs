@@ -49,14 +49,19 @@ fn a_port_in_use_ends_with_3_and_names_it() {
 #[test]
 fn an_unknown_setting_ends_with_3_and_a_suggestion() {
     let network = Network::new(0);
-    assert_ends(&run(&network, 0, &["--set", "grpc.lisen=127.0.0.1:1"]), 3, &["grpc.lisen", "did you mean \"grpc.listen\""]);
+    assert_ends(
+        &run(&network, 0, &["--set", "grpc.lisen=127.0.0.1:1"]),
+        3,
+        &["grpc.lisen", "did you mean \"grpc.listen\""],
+    );
 }
 
 #[test]
 fn a_damaged_store_ends_with_14_and_names_the_file() {
     let network = Network::new(0);
     let data = network.home(0).join("data");
-    let manifest = walk(&data).into_iter().find(|path| path.to_string_lossy().contains("MANIFEST")).expect("a manifest");
+    let manifest =
+        walk(&data).into_iter().find(|path| path.to_string_lossy().contains("MANIFEST")).expect("a manifest");
     let mut bytes = std::fs::read(&manifest).expect("readable");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xff;

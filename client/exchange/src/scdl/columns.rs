@@ -138,19 +138,14 @@ impl Column {
             Self::ConventionDate => &["datedelaconventiondesubvention", "datedelaconvention"],
             Self::Decision => &["referencedeladecision"],
             Self::BeneficiaryName => &["nomdubeneficiaire"],
-            Self::BeneficiaryId => &[
-                "identificationdubeneficiaire",
-                "identificationsiretdubeneficiaire",
-            ],
+            Self::BeneficiaryId => &["identificationdubeneficiaire", "identificationsiretdubeneficiaire"],
             Self::BeneficiaryRna => &["identificationrnadubeneficiaire"],
             Self::Purpose => &["objetdelasubvention"],
             Self::Amount => &["montanttotaldelasubvention"],
             Self::Nature => &["naturedelasubvention"],
             Self::Conditions => &["conditionsdeversementdelasubvention"],
             Self::Period => &["dateouperiodedeversement", "datesouperiodedeversement"],
-            Self::BusinessAid => {
-                &["identifiantraedelaideautitredelaquellelasubventionestattribuee"]
-            }
+            Self::BusinessAid => &["identifiantraedelaideautitredelaquellelasubventionestattribuee"],
             Self::StateAid => &["aidedetatnotifieealacommissioneuropeenne"],
             Self::Share => &["pourcentagedumontanttotaldelasubventionattribueeaubeneficiaire"],
             Self::Scheme => &["identifiantreferencantledispositifdaidealoriginedelasubvention"],
@@ -295,17 +290,8 @@ impl Header {
                 return Err(column);
             }
         }
-        let mut header = Self {
-            width,
-            titled,
-            missing: Vec::new(),
-            unknown,
-            positions,
-        };
-        header.missing = Column::ALL
-            .into_iter()
-            .filter(|c| c.is_missed() && header.position(*c).is_none())
-            .collect();
+        let mut header = Self { width, titled, missing: Vec::new(), unknown, positions };
+        header.missing = Column::ALL.into_iter().filter(|c| c.is_missed() && header.position(*c).is_none()).collect();
         Ok(header)
     }
 
@@ -317,9 +303,7 @@ impl Header {
 
     /// The column whose cells stand at `index`, or nothing if the format does not know it.
     pub(super) fn column_at(&self, index: usize) -> Option<Column> {
-        Column::ALL
-            .into_iter()
-            .find(|column| self.position(*column) == Some(index))
+        Column::ALL.into_iter().find(|column| self.position(*column) == Some(index))
     }
 
     /// How many columns of the format the file has.
@@ -343,12 +327,7 @@ mod tests {
     fn no_title_stands_for_two_columns() {
         let mut seen = std::collections::BTreeSet::new();
         for column in Column::ALL {
-            for title in column
-                .titles()
-                .iter()
-                .map(|t| (*t).to_owned())
-                .chain([fold(column.name())])
-            {
+            for title in column.titles().iter().map(|t| (*t).to_owned()).chain([fold(column.name())]) {
                 assert_eq!(fold(&title), title, "{column}: titles are written folded");
                 assert!(seen.insert(title.clone()), "{title} stands for two columns");
             }
@@ -360,15 +339,9 @@ mod tests {
         for (title, column) in [
             ("NOMATTRIBUANT", Column::FunderName),
             ("datesperiodeVersement", Column::Period),
-            (
-                "Aide d'Etat notifiée à la Commission Européenne",
-                Column::StateAid,
-            ),
+            ("Aide d'Etat notifiée à la Commission Européenne", Column::StateAid),
             (" Montant du prêt ", Column::Loan),
-            (
-                "Identification SIRET du bénéficiaire",
-                Column::BeneficiaryId,
-            ),
+            ("Identification SIRET du bénéficiaire", Column::BeneficiaryId),
         ] {
             assert_eq!(Column::from_title(title), Some(column), "{title}");
         }
@@ -377,13 +350,11 @@ mod tests {
 
     #[test]
     fn unknown_titles_are_listed_and_missing_columns_too() {
-        let header = Header::from_titles(["montant", "type", "nomBeneficiaire", ""].into_iter())
-            .expect("no title twice");
+        let header =
+            Header::from_titles(["montant", "type", "nomBeneficiaire", ""].into_iter()).expect("no title twice");
         assert_eq!((header.width, header.titled, header.known()), (4, 3, 2));
         assert_eq!(header.unknown, ["type"]);
-        assert!(
-            header.missing.contains(&Column::Purpose) && !header.missing.contains(&Column::Amount)
-        );
+        assert!(header.missing.contains(&Column::Purpose) && !header.missing.contains(&Column::Amount));
         assert_eq!(header.position(Column::BeneficiaryName), Some(2));
     }
 

@@ -97,21 +97,10 @@ pub struct YearTotal {
 /// is no error but a [`Refusal`].
 pub fn read(bytes: &[u8]) -> Result<Import, ExchangeError> {
     if bytes.len() > FILE_BYTES_MAX {
-        return Err(ExchangeError::TooLarge {
-            bytes: bytes.len(),
-            max: FILE_BYTES_MAX,
-        });
+        return Err(ExchangeError::TooLarge { bytes: bytes.len(), max: FILE_BYTES_MAX });
     }
-    let Head {
-        delimiter,
-        header,
-        mut records,
-    } = head(bytes)?;
-    let layout = Layout {
-        delimiter,
-        header: &header,
-        width: row_width(delimiter, &header, records.clone()),
-    };
+    let Head { delimiter, header, mut records } = head(bytes)?;
+    let layout = Layout { delimiter, header: &header, width: row_width(delimiter, &header, records.clone()) };
     let row_hash = Domain::new("scdl-row");
 
     let (mut rows, mut blank) = (0, 0);
@@ -128,11 +117,7 @@ pub fn read(bytes: &[u8]) -> Result<Import, ExchangeError> {
         if rows > ROWS_MAX {
             return Err(ExchangeError::TooManyRows { max: ROWS_MAX });
         }
-        let place = Place {
-            line: record.line,
-            row: rows,
-            hash: row_hash.hash(&[record.bytes]),
-        };
+        let place = Place { line: record.line, row: rows, hash: row_hash.hash(&[record.bytes]) };
         let (figures, outcome) = row_of(&layout, record, place);
         match outcome {
             Ok(row) => {
@@ -141,14 +126,7 @@ pub fn read(bytes: &[u8]) -> Result<Import, ExchangeError> {
             }
             Err(fault) => {
                 let without_beneficiary = fault.reason == Reason::BeneficiaryMissing;
-                sums.add(
-                    figures,
-                    if without_beneficiary {
-                        Kind::Nameless
-                    } else {
-                        Kind::Refused
-                    },
-                );
+                sums.add(figures, if without_beneficiary { Kind::Nameless } else { Kind::Refused });
                 if let Some(figures) = figures.filter(|_| without_beneficiary) {
                     nameless.push((refused.len(), figures));
                 }
@@ -160,8 +138,8 @@ pub fn read(bytes: &[u8]) -> Result<Import, ExchangeError> {
         let Some(refusal) = refused.get_mut(index).filter(|_| sums.is_total(figures)) else {
             continue;
         };
-        *refusal = Fault::of_cell(Column::Amount, &euros(figures.minor), Reason::TotalRow)
-            .at(refusal.line, refusal.row);
+        *refusal =
+            Fault::of_cell(Column::Amount, &euros(figures.minor), Reason::TotalRow).at(refusal.line, refusal.row);
     }
     let (gaps, normalised) = counts(&accepted);
     Ok(Import {
@@ -200,11 +178,7 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, ExchangeError> {
                 Ok(cells) if cells.is_blank() => {}
                 Ok(cells) => break Some((line, Header::from_titles(cells.iter()))),
                 Err(_) => {
-                    nothing_found = ExchangeError::NotScdl {
-                        line,
-                        known: 0,
-                        min: HEADER_COLUMNS_MIN,
-                    };
+                    nothing_found = ExchangeError::NotScdl { line, known: 0, min: HEADER_COLUMNS_MIN };
                     break None;
                 }
             }
@@ -215,18 +189,10 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, ExchangeError> {
         let header = header.map_err(|column| ExchangeError::ColumnTwice { column })?;
         let known = header.known();
         if known < HEADER_COLUMNS_MIN {
-            nothing_found = ExchangeError::NotScdl {
-                line,
-                known,
-                min: HEADER_COLUMNS_MIN,
-            };
+            nothing_found = ExchangeError::NotScdl { line, known, min: HEADER_COLUMNS_MIN };
         } else if best.as_ref().is_none_or(|best| known > best.header.known()) {
             records.set_width(header.titled);
-            best = Some(Head {
-                delimiter,
-                header,
-                records,
-            });
+            best = Some(Head { delimiter, header, records });
         }
     }
     best.ok_or(nothing_found)
@@ -262,16 +228,8 @@ struct Layout<'a> {
 }
 
 /// Reads one record as a row.
-fn row_of(
-    layout: &Layout<'_>,
-    record: Record<'_>,
-    place: Place,
-) -> (Option<Figures>, Result<Row, Fault>) {
-    let Layout {
-        delimiter,
-        header,
-        width,
-    } = *layout;
+fn row_of(layout: &Layout<'_>, record: Record<'_>, place: Place) -> (Option<Figures>, Result<Row, Fault>) {
+    let Layout { delimiter, header, width } = *layout;
     let cells = match record.cells {
         Ok(cells) => cells,
         Err(malformed) => {
@@ -280,14 +238,8 @@ fn row_of(
                 Malformed::QuoteOpen | Malformed::QuoteInside => Reason::QuoteMalformed,
                 Malformed::Glued => Reason::CellsAmbiguous,
             };
-            let beginning = record
-                .bytes
-                .get(..4 * VALUE_CHARACTERS_MAX)
-                .unwrap_or(record.bytes);
-            return (
-                None,
-                Err(Fault::of_row(&records::decode(beginning), reason)),
-            );
+            let beginning = record.bytes.get(..4 * VALUE_CHARACTERS_MAX).unwrap_or(record.bytes);
+            return (None, Err(Fault::of_row(&records::decode(beginning), reason)));
         }
     };
     if cells.len() != width || !surplus_is_certain(header, &cells) {
@@ -297,10 +249,7 @@ fn row_of(
     if delimiter == Delimiter::Comma
         && let Some((column, value)) = split_amount(header, &cells)
     {
-        return (
-            None,
-            Err(Fault::of_cell(column, &value, Reason::CellsAmbiguous)),
-        );
+        return (None, Err(Fault::of_cell(column, &value, Reason::CellsAmbiguous)));
     }
     let row::Reading { figures, outcome } = row::read(header, &cells, place);
     (figures, outcome)
@@ -314,9 +263,7 @@ fn surplus_is_certain(header: &Header, cells: &Cells) -> bool {
     }
     let is_empty = |index| cells.get(index).is_none_or(|cell| cell.trim().is_empty());
     header.titled.checked_sub(1).is_some_and(|last| {
-        let checked = header
-            .column_at(last)
-            .is_some_and(|column| !column.holds_words());
+        let checked = header.column_at(last).is_some_and(|column| !column.holds_words());
         checked && !is_empty(last) && (header.titled..cells.len()).all(is_empty)
     })
 }
@@ -324,26 +271,13 @@ fn surplus_is_certain(header: &Header, cells: &Cells) -> bool {
 /// An unquoted amount with a comma takes two cells of a file with commas. Where another cell is missing, the number of
 /// cells is right all the same; what gives it away is a number on its own where the next column holds words.
 fn split_amount(header: &Header, cells: &Cells) -> Option<(Column, String)> {
-    [
-        Column::Amount,
-        Column::Loan,
-        Column::Guarantee,
-        Column::InKindEstimate,
-    ]
-    .into_iter()
-    .find_map(|column| {
+    [Column::Amount, Column::Loan, Column::Guarantee, Column::InKindEstimate].into_iter().find_map(|column| {
         let index = header.position(column)?;
         let (amount, next) = (cells.get(index)?.trim(), cells.get(index + 1)?.trim());
         let holds_words = header.column_at(index + 1).is_none_or(Column::holds_words);
         let whole = amount.ends_with(|c: char| c.is_ascii_digit()) && !amount.contains(['.', ',']);
-        let short = next
-            .split('.')
-            .next()
-            .is_some_and(|digits| (1..=3).contains(&digits.len()));
-        let number = short
-            && next
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let short = next.split('.').next().is_some_and(|digits| (1..=3).contains(&digits.len()));
+        let number = short && next.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         (holds_words && whole && number).then(|| (column, format!("{amount},{next}")))
     })
 }
@@ -407,10 +341,7 @@ impl Sums {
 }
 
 fn totals(accepted: &[Row], sums: &Sums) -> Totals {
-    let mut totals = Totals {
-        refused_minor: sums.file.refused + sums.file.nameless,
-        ..Totals::default()
-    };
+    let mut totals = Totals { refused_minor: sums.file.refused + sums.file.nameless, ..Totals::default() };
     for row in accepted {
         let year = totals.by_year.entry(row.date.year).or_default();
         year.rows += 1;

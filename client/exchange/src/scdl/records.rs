@@ -35,10 +35,7 @@ impl Encoding {
     /// Judges every line of a file.
     pub(super) fn judge(bytes: &[u8]) -> Self {
         let (byte_order_mark, body) = without_mark(bytes);
-        let mut judged = Self {
-            byte_order_mark,
-            ..Self::default()
-        };
+        let mut judged = Self { byte_order_mark, ..Self::default() };
         let mut lines = Lines::new(body);
         while let Some(line) = lines.next_line() {
             let count = if line.bytes.is_ascii() {
@@ -142,11 +139,7 @@ impl Cells {
     /// The cell at `index` from 0, or nothing behind the last.
     pub(super) fn get(&self, index: usize) -> Option<&str> {
         let end = *self.ends.get(index)?;
-        let start = index
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.text.get(start..end)
     }
 
@@ -188,11 +181,7 @@ impl<'a> Records<'a> {
     /// Begins at the head of a file, behind its byte order mark.
     pub(super) fn new(bytes: &'a [u8], delimiter: Delimiter) -> Self {
         let (_, body) = without_mark(bytes);
-        Self {
-            lines: Lines::new(body),
-            delimiter,
-            width: 0,
-        }
+        Self { lines: Lines::new(body), delimiter, width: 0 }
     }
 
     /// Tells how many cells the header has; the records after it are judged by this.
@@ -213,16 +202,8 @@ impl<'a> Records<'a> {
                 first.start + first.bytes.len()
             }
         };
-        let bytes = self
-            .lines
-            .bytes
-            .get(first.start..end)
-            .unwrap_or(first.bytes);
-        Some(Record {
-            line: first.number,
-            bytes,
-            cells: outcome,
-        })
+        let bytes = self.lines.bytes.get(first.start..end).unwrap_or(first.bytes);
+        Some(Record { line: first.number, bytes, cells: outcome })
     }
 
     fn cells_from(&mut self, first: &Line<'a>) -> Result<Cells, Malformed> {
@@ -238,10 +219,7 @@ impl<'a> Records<'a> {
             // Every index below is that of an ASCII byte or of an end, hence on a character boundary.
             let rest = text.get(rest_at..).unwrap_or("");
             let Some(quoted) = rest.strip_prefix('"') else {
-                let end = rest
-                    .bytes()
-                    .position(|byte| byte == delimiter)
-                    .unwrap_or(rest.len());
+                let end = rest.bytes().position(|byte| byte == delimiter).unwrap_or(rest.len());
                 cells.text.push_str(rest.get(..end).unwrap_or(""));
                 cells.close();
                 if end == rest.len() {
@@ -289,11 +267,7 @@ impl<'a> Records<'a> {
                 Some(_) => return Err(Malformed::QuoteInside),
             }
         }
-        if glued {
-            Err(Malformed::Glued)
-        } else {
-            Ok(cells)
-        }
+        if glued { Err(Malformed::Glued) } else { Ok(cells) }
     }
 }
 
@@ -316,12 +290,7 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            number: 0,
-            ended: 0,
-        }
+        Self { bytes, at: 0, number: 0, ended: 0 }
     }
 
     fn next_line(&mut self) -> Option<Line<'a>> {
@@ -335,11 +304,7 @@ impl<'a> Lines<'a> {
         self.at += taken;
         self.ended = start + line.len();
         self.number = self.number.saturating_add(1);
-        Some(Line {
-            number: self.number,
-            start,
-            bytes: line,
-        })
+        Some(Line { number: self.number, start, bytes: line })
     }
 }
 
@@ -354,11 +319,7 @@ fn without_mark(bytes: &[u8]) -> (bool, &[u8]) {
 pub(super) fn decode(line: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(line) {
         Ok(text) => Cow::Borrowed(text),
-        Err(_) => {
-            encoding_rs::WINDOWS_1252
-                .decode_without_bom_handling(line)
-                .0
-        }
+        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0,
     }
 }
 
@@ -371,12 +332,7 @@ mod tests {
         records.set_width(width);
         let mut found = Vec::new();
         while let Some(record) = records.next_record() {
-            found.push((
-                record.line,
-                record
-                    .cells
-                    .map(|cells| cells.iter().map(str::to_owned).collect()),
-            ));
+            found.push((record.line, record.cells.map(|cells| cells.iter().map(str::to_owned).collect())));
         }
         found
     }
@@ -388,13 +344,7 @@ mod tests {
     #[test]
     fn quotes_may_hold_delimiters_quotes_and_line_breaks() {
         let found = all(b"a;\"b;\"\"c\"\"\";\"d\r\ne\"\r\nf;;\n", 9);
-        assert_eq!(
-            found,
-            vec![
-                (1, row(&["a", "b;\"c\"", "d\ne"])),
-                (3, row(&["f", "", ""]))
-            ]
-        );
+        assert_eq!(found, vec![(1, row(&["a", "b;\"c\"", "d\ne"])), (3, row(&["f", "", ""]))]);
     }
 
     #[test]
@@ -405,51 +355,32 @@ mod tests {
     #[test]
     fn text_behind_a_closing_quote_refuses_the_line_alone() {
         let found = all(b"\"a\"b;c\nd;e", 2);
-        assert_eq!(
-            found,
-            vec![(1, Err(Malformed::QuoteInside)), (2, row(&["d", "e"]))]
-        );
+        assert_eq!(found, vec![(1, Err(Malformed::QuoteInside)), (2, row(&["d", "e"]))]);
     }
 
     #[test]
     fn an_open_quote_refuses_its_line_and_swallows_no_other() {
         let found = all(b"a;\"b\nc;d\ne;f\n", 2);
-        assert_eq!(
-            found,
-            vec![
-                (1, Err(Malformed::QuoteOpen)),
-                (2, row(&["c", "d"])),
-                (3, row(&["e", "f"]))
-            ]
-        );
+        assert_eq!(found, vec![(1, Err(Malformed::QuoteOpen)), (2, row(&["c", "d"])), (3, row(&["e", "f"]))]);
     }
 
     #[test]
     fn two_rows_glued_by_stray_quotes_are_refused_together() {
         let found = all(b"a;\"b;c\nd;e\";f\ng;h;i\n", 3);
-        assert_eq!(
-            found,
-            vec![(1, Err(Malformed::Glued)), (3, row(&["g", "h", "i"]))]
-        );
+        assert_eq!(found, vec![(1, Err(Malformed::Glued)), (3, row(&["g", "h", "i"]))]);
     }
 
     #[test]
     fn a_line_over_the_limit_is_refused_and_the_next_is_read() {
         let mut bytes = vec![b'x'; RECORD_BYTES_MAX + 1];
         bytes.extend_from_slice(b"\na;b");
-        assert_eq!(
-            all(&bytes, 2),
-            vec![(1, Err(Malformed::TooLong)), (2, row(&["a", "b"]))]
-        );
+        assert_eq!(all(&bytes, 2), vec![(1, Err(Malformed::TooLong)), (2, row(&["a", "b"]))]);
     }
 
     #[test]
     fn a_quote_open_for_too_many_lines_is_refused_at_its_first() {
         let mut bytes = b"a;\"b".to_vec();
-        bytes.extend(std::iter::repeat_n(
-            b'\n',
-            usize::try_from(RECORD_LINES_MAX).expect("64 fits"),
-        ));
+        bytes.extend(std::iter::repeat_n(b'\n', usize::try_from(RECORD_LINES_MAX).expect("64 fits")));
         bytes.extend_from_slice(b"\";c");
         let found = all(&bytes, 9);
         assert_eq!(found[0], (1, Err(Malformed::QuoteOpen)));
@@ -460,20 +391,9 @@ mod tests {
     fn each_line_has_its_own_encoding() {
         let bytes = b"\xef\xbb\xbf\xc3\xa9t\xc3\xa9\n\xe9t\xe9 \x80\nabc";
         let judged = Encoding::judge(bytes);
-        assert_eq!(
-            judged,
-            Encoding {
-                byte_order_mark: true,
-                ascii_lines: 1,
-                utf8_lines: 1,
-                cp1252_lines: 1
-            }
-        );
+        assert_eq!(judged, Encoding { byte_order_mark: true, ascii_lines: 1, utf8_lines: 1, cp1252_lines: 1 });
         assert_eq!(judged.code(), "mixed_encoding");
-        assert_eq!(
-            all(bytes, 1),
-            vec![(1, row(&["été"])), (2, row(&["été €"])), (3, row(&["abc"]))]
-        );
+        assert_eq!(all(bytes, 1), vec![(1, row(&["été"])), (2, row(&["été €"])), (3, row(&["abc"]))]);
     }
 
     #[test]

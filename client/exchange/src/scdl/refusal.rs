@@ -123,26 +123,16 @@ impl Reason {
             Self::Date => "no date, or one that is two days in two countries: write YYYY-MM-DD",
             Self::Amount => "no amount: write digits with a decimal point, or leave the cell empty",
             Self::AmountNegative => "the amount is below zero",
-            Self::AmountAmbiguous => {
-                "the amount reads as thousands or as decimals: write two decimals"
-            }
+            Self::AmountAmbiguous => "the amount reads as thousands or as decimals: write two decimals",
             Self::AmountPrecision => "the amount has parts of a cent",
             Self::AmountLimit => "the amount is over ten thousand billion euros",
             Self::Share => "the share is not over 0 and up to 1: write 0.25 or 25 %",
-            Self::Identifier => {
-                "no SIREN of 9 digits, no SIRET of 14, no W and 9 digits of an association"
-            }
-            Self::TotalRow => {
-                "the row is the sum of the others and names no beneficiary: a total is no grant"
-            }
+            Self::Identifier => "no SIREN of 9 digits, no SIRET of 14, no W and 9 digits of an association",
+            Self::TotalRow => "the row is the sum of the others and names no beneficiary: a total is no grant",
             Self::BeneficiaryMissing => "the beneficiary has neither name nor identifier",
             Self::AidMissing => "neither an amount nor a loan, a guarantee or aid in kind is given",
-            Self::Nature => {
-                "the nature is neither 'aide en numéraire' nor 'aide en nature' nor both"
-            }
-            Self::Period => {
-                "the payment has no readable day, nor a period from one day to a later one"
-            }
+            Self::Nature => "the nature is neither 'aide en numéraire' nor 'aide en nature' nor both",
+            Self::Period => "the payment has no readable day, nor a period from one day to a later one",
             Self::StateAid => "the notification is neither 'oui' nor 'non'",
             Self::PersonalData => {
                 "a name or text holds an e-mail address, a telephone, social security or account number"
@@ -177,45 +167,23 @@ pub(super) struct Fault {
 impl Fault {
     /// A fault of one cell.
     pub(super) fn of_cell(column: Column, value: &str, reason: Reason) -> Self {
-        Self {
-            column: Some(column),
-            value: shown(value),
-            reason,
-        }
+        Self { column: Some(column), value: shown(value), reason }
     }
 
     /// A fault of the whole row.
     pub(super) fn of_row(value: &str, reason: Reason) -> Self {
-        Self {
-            column: None,
-            value: shown(value),
-            reason,
-        }
+        Self { column: None, value: shown(value), reason }
     }
 
     /// Places it.
     pub(super) fn at(self, line: u32, row: u32) -> Refusal {
-        let Self {
-            column,
-            value,
-            reason,
-        } = self;
-        Refusal {
-            line,
-            row,
-            column,
-            value,
-            reason,
-        }
+        let Self { column, value, reason } = self;
+        Refusal { line, row, column, value, reason }
     }
 }
 
 fn shown(value: &str) -> String {
-    let mut shown: String = value
-        .trim()
-        .chars()
-        .take(VALUE_CHARACTERS_MAX + 1)
-        .collect();
+    let mut shown: String = value.trim().chars().take(VALUE_CHARACTERS_MAX + 1).collect();
     super::values::cut(&mut shown, VALUE_CHARACTERS_MAX);
     shown
 }

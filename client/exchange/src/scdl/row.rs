@@ -4,16 +4,12 @@
 //! date, an amount or another aid); what else is absent or cut is in its gaps, what was normalised in its notes.
 //! Must not know: the other rows. Whether a row without a beneficiary is a total is decided a level above.
 
-use octroi_primitives::{
-    Amount, Hash, Identifier, IdentifierError, Note, Ppm, Scheme, personal_data,
-};
+use octroi_primitives::{Amount, Hash, Identifier, IdentifierError, Note, Ppm, Scheme, personal_data};
 
 use super::columns::{Column, Header};
 use super::records::Cells;
 use super::refusal::{Fault, Reason};
-use super::values::{
-    self, Exact, Fraction, Nature, NotMoney, PartialDate, Period, Register, Rule, StateAid,
-};
+use super::values::{self, Exact, Fraction, Nature, NotMoney, PartialDate, Period, Register, Rule, StateAid};
 
 /// The share number of every row of this format: one row names one beneficiary, and shares are counted from 1.
 pub const SHARE_NUMBER: u32 = 1;
@@ -155,12 +151,7 @@ pub(super) struct Reading {
 
 /// Reads the cells of one row.
 pub(super) fn read(header: &Header, cells: &Cells, place: Place) -> Reading {
-    let mut reader = Reader {
-        header,
-        cells,
-        gaps: Vec::new(),
-        normalised: Vec::new(),
-    };
+    let mut reader = Reader { header, cells, gaps: Vec::new(), normalised: Vec::new() };
     let mut figures = None;
     let outcome = reader.row(place, &mut figures);
     Reading { figures, outcome }
@@ -179,34 +170,19 @@ impl<'a> Reader<'a> {
     fn row(&mut self, place: Place, figures: &mut Option<Figures>) -> Result<Row, Fault> {
         let funder_text = self.required(Column::FunderId, Reason::FunderMissing)?;
         let date_text = self.required(Column::ConventionDate, Reason::DateMissing)?;
-        let date = self.value(
-            Column::ConventionDate,
-            date_text,
-            Reason::Date,
-            values::date,
-        )?;
+        let date = self.value(Column::ConventionDate, date_text, Reason::Date, values::date)?;
         if date.day.is_none() {
             self.gaps.push(Gap::DayAbsent(Column::ConventionDate));
         }
         let award = self.award()?;
-        *figures = award.map(|award| Figures {
-            year: date.year,
-            minor: award.amount.minor,
-        });
+        *figures = award.map(|award| Figures { year: date.year, minor: award.amount.minor });
 
         let funder_id = self.identifier(Column::FunderId, funder_text)?;
         let beneficiary_ids = self.beneficiary_identifiers()?;
         if beneficiary_ids.is_empty() && !self.has_words(Column::BeneficiaryName) {
-            return Err(Fault::of_cell(
-                Column::BeneficiaryName,
-                "",
-                Reason::BeneficiaryMissing,
-            ));
+            return Err(Fault::of_cell(Column::BeneficiaryName, "", Reason::BeneficiaryMissing));
         }
-        let (loan, guarantee) = (
-            self.other_money(Column::Loan)?,
-            self.other_money(Column::Guarantee)?,
-        );
+        let (loan, guarantee) = (self.other_money(Column::Loan)?, self.other_money(Column::Guarantee)?);
         let in_kind_estimate = self.other_money(Column::InKindEstimate)?;
         let in_kind = in_kind_estimate.is_some() || self.has_words(Column::InKind);
         let other_aid = loan.is_some() || guarantee.is_some() || in_kind;
@@ -221,14 +197,8 @@ impl<'a> Reader<'a> {
             row: place.row,
             share_number: SHARE_NUMBER,
             hash: place.hash,
-            funder: Party {
-                name: self.text(Column::FunderName)?,
-                identifiers: vec![funder_id],
-            },
-            beneficiary: Party {
-                name: self.text(Column::BeneficiaryName)?,
-                identifiers: beneficiary_ids,
-            },
+            funder: Party { name: self.text(Column::FunderName)?, identifiers: vec![funder_id] },
+            beneficiary: Party { name: self.text(Column::BeneficiaryName)?, identifiers: beneficiary_ids },
             date,
             decision: self.text(Column::Decision)?,
             purpose: self.text(Column::Purpose)?,
@@ -249,20 +219,12 @@ impl<'a> Reader<'a> {
         self.gaps.sort_unstable();
         self.normalised.sort_by_key(|note| (note.column, note.rule));
         self.normalised.dedup();
-        Ok(Row {
-            gaps: std::mem::take(&mut self.gaps),
-            normalised: std::mem::take(&mut self.normalised),
-            ..row
-        })
+        Ok(Row { gaps: std::mem::take(&mut self.gaps), normalised: std::mem::take(&mut self.normalised), ..row })
     }
 
     /// The cell without white space around it; empty and missing are the same.
     fn cell(&self, column: Column) -> &'a str {
-        self.header
-            .position(column)
-            .and_then(|index| self.cells.get(index))
-            .unwrap_or("")
-            .trim()
+        self.header.position(column).and_then(|index| self.cells.get(index)).unwrap_or("").trim()
     }
 
     /// The cell, or nothing and a gap.
@@ -278,15 +240,12 @@ impl<'a> Reader<'a> {
     }
 
     fn required(&mut self, column: Column, missing: Reason) -> Result<&'a str, Fault> {
-        self.present(column)
-            .ok_or_else(|| Fault::of_cell(column, "", missing))
+        self.present(column).ok_or_else(|| Fault::of_cell(column, "", missing))
     }
 
     /// Whether a text says anything: control characters alone do not.
     fn has_words(&self, column: Column) -> bool {
-        self.cell(column)
-            .chars()
-            .any(|letter| !letter.is_control() && !letter.is_whitespace())
+        self.cell(column).chars().any(|letter| !letter.is_control() && !letter.is_whitespace())
     }
 
     /// Reads a cell that is there, and notes what its reader changed.
@@ -299,8 +258,7 @@ impl<'a> Reader<'a> {
     ) -> Result<T, Fault> {
         let mut rules = Vec::new();
         let value = read(text, &mut rules).ok_or_else(|| Fault::of_cell(column, text, reason))?;
-        self.normalised
-            .extend(rules.into_iter().map(|rule| Normalised { column, rule }));
+        self.normalised.extend(rules.into_iter().map(|rule| Normalised { column, rule }));
         Ok(value)
     }
 
@@ -319,24 +277,14 @@ impl<'a> Reader<'a> {
     /// The money of the row. A share is read even where there is no amount: unreadable is a refusal, never a gap.
     fn award(&mut self) -> Result<Option<Award>, Fault> {
         let total = self.money(Column::Amount)?;
-        let share = self
-            .optional(Column::Share, Reason::Share, values::share)?
-            .unwrap_or(Fraction::ONE);
+        let share = self.optional(Column::Share, Reason::Share, values::share)?.unwrap_or(Fraction::ONE);
         let (ppm, exact) = share.ppm();
         if exact == Exact::Rounded {
-            self.normalised.push(Normalised {
-                column: Column::Share,
-                rule: Rule::ShareRounded,
-            });
+            self.normalised.push(Normalised { column: Column::Share, rule: Rule::ShareRounded });
         }
         let share_text = self.cell(Column::Share);
-        let ppm =
-            Ppm::new(ppm).map_err(|_| Fault::of_cell(Column::Share, share_text, Reason::Share))?;
-        Ok(total.map(|total| Award {
-            total,
-            share: ppm,
-            amount: Amount::eur(share.of(total.minor)),
-        }))
+        let ppm = Ppm::new(ppm).map_err(|_| Fault::of_cell(Column::Share, share_text, Reason::Share))?;
+        Ok(total.map(|total| Award { total, share: ppm, amount: Amount::eur(share.of(total.minor)) }))
     }
 
     /// An amount of money, zero included.
@@ -355,8 +303,7 @@ impl<'a> Reader<'a> {
             };
             Fault::of_cell(column, text, reason)
         })?;
-        self.normalised
-            .extend(rules.into_iter().map(|rule| Normalised { column, rule }));
+        self.normalised.extend(rules.into_iter().map(|rule| Normalised { column, rule }));
         Ok(Some(Amount::eur(cents)))
     }
 
@@ -364,10 +311,7 @@ impl<'a> Reader<'a> {
     fn other_money(&mut self, column: Column) -> Result<Option<Amount>, Fault> {
         let amount = self.money(column)?;
         if amount.is_some_and(|amount| amount.is_zero()) {
-            self.normalised.push(Normalised {
-                column,
-                rule: Rule::ZeroIsNone,
-            });
+            self.normalised.push(Normalised { column, rule: Rule::ZeroIsNone });
             return Ok(None);
         }
         Ok(amount)
@@ -385,22 +329,13 @@ impl<'a> Reader<'a> {
             (_, Register::Siren) => Some(Rule::Siren),
             (_, Register::Rna) => Some(Rule::AssociationNumber),
         };
-        self.normalised
-            .extend(rule.map(|rule| Normalised { column, rule }));
-        let identifier = Identifier::new(scheme, &value)
-            .map_err(|_| Fault::of_cell(column, text, Reason::Identifier))?;
+        self.normalised.extend(rule.map(|rule| Normalised { column, rule }));
+        let identifier =
+            Identifier::new(scheme, &value).map_err(|_| Fault::of_cell(column, text, Reason::Identifier))?;
         match identifier.check() {
-            Ok(()) => Ok(PublishedIdentifier {
-                identifier,
-                verified: true,
-            }),
-            Err(IdentifierError::CheckDigit { .. }) => Ok(PublishedIdentifier {
-                identifier,
-                verified: false,
-            }),
-            Err(IdentifierError::Malformed { .. }) => {
-                Err(Fault::of_cell(column, text, Reason::Identifier))
-            }
+            Ok(()) => Ok(PublishedIdentifier { identifier, verified: true }),
+            Err(IdentifierError::CheckDigit { .. }) => Ok(PublishedIdentifier { identifier, verified: false }),
+            Err(IdentifierError::Malformed { .. }) => Err(Fault::of_cell(column, text, Reason::Identifier)),
         }
     }
 
@@ -429,21 +364,18 @@ impl<'a> Reader<'a> {
             return Ok(None);
         };
         if !self.has_words(column) {
-            self.gaps
-                .extend(column.is_missed().then_some(Gap::Absent(column)));
+            self.gaps.extend(column.is_missed().then_some(Gap::Absent(column)));
             return Ok(None);
         }
         let mut rules = Vec::new();
         let mut line = values::one_line(text, &mut rules);
-        self.normalised
-            .extend(rules.into_iter().map(|rule| Normalised { column, rule }));
+        self.normalised.extend(rules.into_iter().map(|rule| Normalised { column, rule }));
         refuse_personal_data(column, &line)?;
         if values::cut(&mut line, Note::MAX) == Exact::Rounded {
             self.gaps.push(Gap::Cut(column));
             refuse_personal_data(column, &line)?;
         }
-        let note = Note::new(&line)
-            .expect("on one line there is no control character, and it was cut to the bound");
+        let note = Note::new(&line).expect("on one line there is no control character, and it was cut to the bound");
         Ok(Some(note))
     }
 }

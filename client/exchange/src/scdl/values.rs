@@ -100,8 +100,7 @@ pub(super) fn cents(text: &str, rules: &mut Vec<Rule>) -> Result<u64, NotMoney> 
     let groups: Vec<&str> = whole.split(|c: char| is_group_mark(c)).collect();
     let digits = ungrouped(whole, &groups, mark)?;
     let grouped = groups.len() > 1;
-    let readable_as_thousands =
-        decimals.len() == 3 && (1..=3).contains(&digits.len()) && !digits.starts_with('0');
+    let readable_as_thousands = decimals.len() == 3 && (1..=3).contains(&digits.len()) && !digits.starts_with('0');
     if readable_as_thousands && !grouped {
         return Err(NotMoney::Ambiguous);
     }
@@ -116,11 +115,7 @@ pub(super) fn cents(text: &str, rules: &mut Vec<Rule>) -> Result<u64, NotMoney> 
         return Err(NotMoney::Precision);
     }
     let mut cents: u64 = 0;
-    for digit in digits
-        .bytes()
-        .chain(kept.bytes())
-        .chain(std::iter::repeat_n(b'0', 2 - kept.len()))
-    {
+    for digit in digits.bytes().chain(kept.bytes()).chain(std::iter::repeat_n(b'0', 2 - kept.len())) {
         cents = cents
             .checked_mul(10)
             .and_then(|sum| sum.checked_add(u64::from(digit - b'0')))
@@ -145,32 +140,21 @@ fn split_decimals(number: &str) -> Result<(&str, &str, Option<char>), NotMoney> 
     };
     let (whole, decimals) = number.split_once(mark).ok_or(NotMoney::Unreadable)?;
     let all_digits = !decimals.is_empty() && decimals.bytes().all(|byte| byte.is_ascii_digit());
-    if all_digits {
-        Ok((whole, decimals, Some(mark)))
-    } else {
-        Err(NotMoney::Unreadable)
-    }
+    if all_digits { Ok((whole, decimals, Some(mark))) } else { Err(NotMoney::Unreadable) }
 }
 
 /// The digits of the whole part: all together, or in threes with one manner of separator.
 fn ungrouped(whole: &str, groups: &[&str], mark: Option<char>) -> Result<String, NotMoney> {
-    let readable = groups
-        .iter()
-        .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+    let readable = groups.iter().all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
     if !readable {
         return Err(NotMoney::Unreadable);
     }
     if let [first, rest @ ..] = groups
         && !rest.is_empty()
     {
-        let mut marks = whole
-            .chars()
-            .filter(|c| is_group_mark(*c))
-            .map(|c| if c.is_whitespace() { ' ' } else { c });
+        let mut marks = whole.chars().filter(|c| is_group_mark(*c)).map(|c| if c.is_whitespace() { ' ' } else { c });
         let one = marks.next();
-        let in_threes = first.len() <= 3
-            && !first.starts_with('0')
-            && rest.iter().all(|group| group.len() == 3);
+        let in_threes = first.len() <= 3 && !first.starts_with('0') && rest.iter().all(|group| group.len() == 3);
         if one == mark || !in_threes || marks.any(|other| Some(other) != one) {
             return Err(NotMoney::Unreadable);
         }
@@ -179,8 +163,7 @@ fn ungrouped(whole: &str, groups: &[&str], mark: Option<char>) -> Result<String,
 }
 
 fn is_group_mark(letter: char) -> bool {
-    letter.is_whitespace() && !matches!(letter, '\n' | '\r' | '\t')
-        || matches!(letter, '.' | ',' | '\'' | '’')
+    letter.is_whitespace() && !matches!(letter, '\n' | '\r' | '\t') || matches!(letter, '.' | ',' | '\'' | '’')
 }
 
 /// A share as a decimal fraction with all its digits.
@@ -192,26 +175,20 @@ pub(super) struct Fraction {
 
 impl Fraction {
     /// The whole.
-    pub(super) const ONE: Self = Self {
-        numerator: 1,
-        denominator: 1,
-    };
+    pub(super) const ONE: Self = Self { numerator: 1, denominator: 1 };
 
     /// The share of an amount, half a cent upwards.
     pub(super) fn of(self, cents: u64) -> u64 {
         let exact = u128::from(cents) * u128::from(self.numerator);
-        let half_up =
-            (2 * exact + u128::from(self.denominator)) / (2 * u128::from(self.denominator));
+        let half_up = (2 * exact + u128::from(self.denominator)) / (2 * u128::from(self.denominator));
         u64::try_from(half_up).expect("a share is at most its whole, which fits")
     }
 
     /// Parts per million, rounded half up, and whether nothing was lost by that.
     pub(super) fn ppm(self) -> (u32, Exact) {
         const MILLION: u64 = 1_000_000;
-        let rounded =
-            u32::try_from(self.of(MILLION)).expect("a share of a million is at most a million");
-        let lossless =
-            u128::from(MILLION) * u128::from(self.numerator) % u128::from(self.denominator) == 0;
+        let rounded = u32::try_from(self.of(MILLION)).expect("a share of a million is at most a million");
+        let lossless = u128::from(MILLION) * u128::from(self.numerator) % u128::from(self.denominator) == 0;
         (rounded, if lossless { Exact::Yes } else { Exact::Rounded })
     }
 }
@@ -252,10 +229,7 @@ pub(super) fn share(text: &str, rules: &mut Vec<Rule>) -> Option<Fraction> {
         numerator = numerator * 10 + u64::from(byte.is_ascii_digit().then(|| byte - b'0')?);
     }
     denominator *= 10_u64.pow(u32::try_from(decimals.len()).ok()?);
-    (numerator > 0 && numerator <= denominator).then_some(Fraction {
-        numerator,
-        denominator,
-    })
+    (numerator > 0 && numerator <= denominator).then_some(Fraction { numerator, denominator })
 }
 
 /// A date of which the day, or the month too, may be unknown.
@@ -286,11 +260,7 @@ impl PartialDate {
     /// The last day this date can mean, for comparing.
     fn latest(self) -> (u16, u8, u8) {
         let month = self.month.unwrap_or(12);
-        (
-            self.year,
-            month,
-            self.day.unwrap_or_else(|| days_in(self.year, month)),
-        )
+        (self.year, month, self.day.unwrap_or_else(|| days_in(self.year, month)))
     }
 
     /// The first day this date can mean, for comparing.
@@ -302,9 +272,7 @@ impl PartialDate {
 const fn days_in(year: u16, month: u8) -> u8 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
-            29
-        }
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         _ => 31,
     }
@@ -326,39 +294,25 @@ pub(super) fn date(text: &str, rules: &mut Vec<Rule>) -> Option<PartialDate> {
     match (first.len(), second, third) {
         (4, None, None) => PartialDate::new(number(first)?, None, None),
         (4, Some(month), None) => PartialDate::new(number(first)?, Some(two_digits(month)?), None),
-        (4, Some(month), Some(day)) => PartialDate::new(
-            number(first)?,
-            Some(two_digits(month)?),
-            Some(two_digits(day)?),
-        ),
+        (4, Some(month), Some(day)) => {
+            PartialDate::new(number(first)?, Some(two_digits(month)?), Some(two_digits(day)?))
+        }
         (2, Some(month), Some(year)) if year.len() == 4 => {
             let (day, month) = (two_digits(first)?, two_digits(month)?);
             rules.push(Rule::DayFirst);
             let swappable = day <= 12 && day != month;
-            if swappable {
-                None
-            } else {
-                PartialDate::new(number(year)?, Some(month), Some(day))
-            }
+            if swappable { None } else { PartialDate::new(number(year)?, Some(month), Some(day)) }
         }
         _ => None,
     }
 }
 
 fn number(digits: &str) -> Option<u16> {
-    digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| digits.parse().ok())
-        .flatten()
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 fn two_digits(text: &str) -> Option<u8> {
-    if text.len() == 2 {
-        number(text).and_then(|value| u8::try_from(value).ok())
-    } else {
-        None
-    }
+    if text.len() == 2 { number(text).and_then(|value| u8::try_from(value).ok()) } else { None }
 }
 
 /// When a grant is paid: on or in one date, or from one to another.
@@ -401,10 +355,7 @@ pub(super) enum Register {
 
 /// Reads an identifier in its canonical form: digits alone, or `W` and digits.
 pub(super) fn identifier(text: &str, rules: &mut Vec<Rule>) -> Option<(Register, String)> {
-    let mut bare: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, '\'' | '’'))
-        .collect();
+    let mut bare: String = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '\'' | '’')).collect();
     if bare != text {
         rules.push(Rule::Spaces);
     }
@@ -418,8 +369,7 @@ pub(super) fn identifier(text: &str, rules: &mut Vec<Rule>) -> Option<(Register,
     }
     let digits = bare.strip_prefix('W').unwrap_or(&bare);
     // Zeros alone have a right check digit and are everybody's placeholder: they would merge strangers.
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.bytes().all(|byte| byte == b'0')
-    {
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.bytes().all(|byte| byte == b'0') {
         return None;
     }
     let register = match (bare.starts_with('W'), digits.len()) {
@@ -459,13 +409,9 @@ pub(super) fn nature(text: &str, rules: &mut Vec<Rule>) -> Option<Nature> {
     let (nature, spelled): (Nature, &[&str]) = match fold(text).as_str() {
         "aideennumeraire" => (Nature::Money, &["aide en numéraire"]),
         "aideennature" => (Nature::Kind, &["aide en nature"]),
-        "aideennumeraireaideennature" | "aideennatureaideennumeraire" => (
-            Nature::Both,
-            &[
-                "aide en numéraire;aide en nature",
-                "aide en nature;aide en numéraire",
-            ],
-        ),
+        "aideennumeraireaideennature" | "aideennatureaideennumeraire" => {
+            (Nature::Both, &["aide en numéraire;aide en nature", "aide en nature;aide en numéraire"])
+        }
         _ => return None,
     };
     if !spelled.contains(&text) {
@@ -503,11 +449,7 @@ pub(super) fn one_line(text: &str, rules: &mut Vec<Rule>) -> String {
         return text.to_owned();
     }
     rules.push(Rule::LineBreaks);
-    text.split(char::is_control)
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Cuts a text to at most `characters_max` characters, the last of them `…`; tells whether it was too long.
@@ -594,25 +536,13 @@ mod tests {
     fn a_share_is_a_fraction_and_its_money_rounds_half_up() {
         let read = |text| share(text, &mut Vec::new());
         for text in ["1", "1.0", "1,00", "100 %", "100%"] {
-            assert_eq!(
-                read(text).map(|f| (f.of(12_345), f.ppm())),
-                Some((12_345, (1_000_000, Exact::Yes))),
-                "{text}"
-            );
+            assert_eq!(read(text).map(|f| (f.of(12_345), f.ppm())), Some((12_345, (1_000_000, Exact::Yes))), "{text}");
         }
         let third = read("0.33333333").expect("eight digits");
-        assert_eq!(
-            (third.of(300_000_000), third.ppm()),
-            (99_999_999, (333_333, Exact::Rounded))
-        );
+        assert_eq!((third.of(300_000_000), third.ppm()), (99_999_999, (333_333, Exact::Rounded)));
         assert_eq!(read("0.5").map(|half| half.of(101)), Some(51));
-        assert_eq!(
-            read("0.05").map(|twentieth| twentieth.of(9_978_657)),
-            Some(498_933)
-        );
-        for text in [
-            "100", "1.01", "0", "0.0", "-0.5", "", "%", "a", "1;;", "0.5.5", "1.", ".5", "101 %",
-        ] {
+        assert_eq!(read("0.05").map(|twentieth| twentieth.of(9_978_657)), Some(498_933));
+        for text in ["100", "1.01", "0", "0.0", "-0.5", "", "%", "a", "1;;", "0.5.5", "1.", ".5", "101 %"] {
             assert_eq!(read(text), None, "{text}");
         }
     }
@@ -655,26 +585,10 @@ mod tests {
 
     #[test]
     fn periods_have_one_date_or_two_in_order() {
-        let year = |year| PartialDate {
-            year,
-            month: None,
-            day: None,
-        };
+        let year = |year| PartialDate { year, month: None, day: None };
         let read = |text| period(text, &mut Vec::new());
-        assert_eq!(
-            read("2014"),
-            Some(Period {
-                from: year(2014),
-                to: None
-            })
-        );
-        assert_eq!(
-            read("2017/2018"),
-            Some(Period {
-                from: year(2017),
-                to: Some(year(2018))
-            })
-        );
+        assert_eq!(read("2014"), Some(Period { from: year(2014), to: None }));
+        assert_eq!(read("2017/2018"), Some(Period { from: year(2017), to: Some(year(2018)) }));
         let slashes = read("2017/09/08_2021/09/07").expect("two dates");
         assert_eq!(read("2017-09-08/2021-09-07"), Some(slashes));
         assert_eq!(read("2017-09-08 _2021-09-07"), Some(slashes));
@@ -697,31 +611,12 @@ mod tests {
             ("21310458100011", Register::Siret, "21310458100011", vec![]),
             ("452474562", Register::Siren, "452474562", vec![]),
             ("W443000001", Register::Rna, "W443000001", vec![]),
-            (
-                "'213 104 581\u{a0}00011",
-                Register::Siret,
-                "21310458100011",
-                vec![Rule::Spaces],
-            ),
-            (
-                "21310458100011.0",
-                Register::Siret,
-                "21310458100011",
-                vec![Rule::FloatTail],
-            ),
-            (
-                "w443000001",
-                Register::Rna,
-                "W443000001",
-                vec![Rule::Spelling],
-            ),
+            ("'213 104 581\u{a0}00011", Register::Siret, "21310458100011", vec![Rule::Spaces]),
+            ("21310458100011.0", Register::Siret, "21310458100011", vec![Rule::FloatTail]),
+            ("w443000001", Register::Rna, "W443000001", vec![Rule::Spelling]),
         ] {
             let mut rules = Vec::new();
-            assert_eq!(
-                identifier(text, &mut rules),
-                Some((register, value.to_owned())),
-                "{text}"
-            );
+            assert_eq!(identifier(text, &mut rules), Some((register, value.to_owned())), "{text}");
             assert_eq!(rules, expected, "{text}");
         }
         for text in [
@@ -743,20 +638,13 @@ mod tests {
     #[test]
     fn the_closed_lists_forgive_spelling_and_nothing_else() {
         let mut rules = Vec::new();
-        assert_eq!(
-            nature("aide en nature;aide en numéraire", &mut rules),
-            Some(Nature::Both)
-        );
+        assert_eq!(nature("aide en nature;aide en numéraire", &mut rules), Some(Nature::Both));
         assert_eq!(state_aid("non", &mut rules), Some(StateAid::NotNotified));
         assert_eq!(rules, []);
         assert_eq!(nature("Aide en numeraire", &mut rules), Some(Nature::Money));
         assert_eq!(rules, [Rule::Spelling]);
         assert_eq!(
-            (
-                nature("00", &mut rules),
-                nature("prêt", &mut rules),
-                state_aid("0", &mut rules)
-            ),
+            (nature("00", &mut rules), nature("prêt", &mut rules), state_aid("0", &mut rules)),
             (None, None, None)
         );
     }
@@ -767,18 +655,8 @@ mod tests {
         assert_eq!(one_line(" a\r\n -b\tc \u{85}", &mut rules), "a -b c");
         assert_eq!(rules, [Rule::LineBreaks]);
         let mut exact = "é".repeat(256);
-        assert_eq!(
-            (cut(&mut exact, 256), exact.chars().count()),
-            (Exact::Yes, 256)
-        );
+        assert_eq!((cut(&mut exact, 256), exact.chars().count()), (Exact::Yes, 256));
         let mut long = "é".repeat(257);
-        assert_eq!(
-            (
-                cut(&mut long, 256),
-                long.chars().count(),
-                long.ends_with("é…")
-            ),
-            (Exact::Rounded, 256, true)
-        );
+        assert_eq!((cut(&mut long, 256), long.chars().count(), long.ends_with("é…")), (Exact::Rounded, 256, true));
     }
 }

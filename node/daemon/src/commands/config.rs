@@ -34,7 +34,9 @@ impl ConfigCommand {
             Self::Validate { settings } => {
                 let Loaded { config, .. } = settings.load()?;
                 let genesis = files::read_genesis(&config.node.genesis)?;
-                let state = genesis.state().map_err(|error| Stop::config(format!("{}: {error}", config.node.genesis.display())))?;
+                let state = genesis
+                    .state()
+                    .map_err(|error| Stop::config(format!("{}: {error}", config.node.genesis.display())))?;
                 files::read_secret(&config.node.network_key)?;
                 let role = match &config.node.consensus_key {
                     None => "observer".to_owned(),

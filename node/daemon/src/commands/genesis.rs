@@ -86,7 +86,10 @@ fn new(name: &str, out: &Path) -> Result<(), Stop> {
     // The example is a whole network: a person changes it sooner than they fill an empty page.
     let draft = octroi_genesis::DEVNET.replace("name = \"octroi-devnet\"", &format!("name = {name:?}"));
     files::create(out, &draft)?;
-    eprintln!("wrote {}, an example to change; then each organisation runs 'octroid genesis join-request'", out.display());
+    eprintln!(
+        "wrote {}, an example to change; then each organisation runs 'octroid genesis join-request'",
+        out.display()
+    );
     Ok(())
 }
 
@@ -131,7 +134,8 @@ fn verify(path: &Path) -> Result<(), Stop> {
         eprintln!("no key yet: {place}");
     }
     if !missing.is_empty() {
-        return Err(refused(path, format!("{} places without keys", missing.len())).hint("collect the join requests of these organisations"));
+        return Err(refused(path, format!("{} places without keys", missing.len()))
+            .hint("collect the join requests of these organisations"));
     }
     let genesis = octroi_genesis::parse(&text).map_err(|error| refused(path, error))?;
     let state = genesis.state().map_err(|error| refused(path, error))?;

@@ -1,6 +1,11 @@
 //! `octroid init`: the folder of one node.
 
-use crate::{config::{Config, Grpc, Log, Node, P2p}, exit::Stop, files, node::storage};
+use crate::{
+    config::{Config, Grpc, Log, Node, P2p},
+    exit::Stop,
+    files,
+    node::storage,
+};
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -55,7 +60,11 @@ impl Init {
         };
         files::create(&self.home.join("octroid.toml"), &crate::config::render(&config))?;
         storage::create(&self.home.join("data"), &genesis, consensus.as_ref().map(|key| key.public()))?;
-        eprintln!("node folder {} is ready: start it with 'octroid run --config {}'", self.home.display(), self.home.join("octroid.toml").display());
+        eprintln!(
+            "node folder {} is ready: start it with 'octroid run --config {}'",
+            self.home.display(),
+            self.home.join("octroid.toml").display()
+        );
         println!("network key {}", network_key.public());
         Ok(())
     }

@@ -1,7 +1,11 @@
 //! `octroid sign-state`: carries the guard against signing twice to another machine. Of two, the higher wins; it never goes back.
 
 use super::Settings;
-use crate::{exit::{Exit, Stop}, files, node::storage};
+use crate::{
+    exit::{Exit, Stop},
+    files,
+    node::storage,
+};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -33,7 +37,11 @@ impl SignStateCommand {
         };
         let config = settings.load()?.config;
         let genesis = files::read_genesis(&config.node.genesis)?;
-        let key_file = config.node.consensus_key.as_ref().ok_or_else(|| Stop::config("this node is an observer and signs nothing"))?;
+        let key_file = config
+            .node
+            .consensus_key
+            .as_ref()
+            .ok_or_else(|| Stop::config("this node is an observer and signs nothing"))?;
         let key = files::read_secret(key_file)?.public();
         let (Self::Export { out: file, .. } | Self::Import { file, .. }) = &self;
         if import {

@@ -77,7 +77,8 @@ struct ValidatorKeys {
 impl New {
     fn run(self) -> Result<(), Stop> {
         if self.dir.exists() {
-            return Err(Stop::config(format!("{} exists already", self.dir.display())).hint("remove it, or name another with --dir"));
+            return Err(Stop::config(format!("{} exists already", self.dir.display()))
+                .hint("remove it, or name another with --dir"));
         }
         let draft = match &self.draft {
             Some(path) => files::read(path)?,
@@ -123,7 +124,12 @@ impl New {
                 // Load tests and imports of a development network come from one address.
                 grpc: Grpc { listen: grpc, rate: 100_000, ..Grpc::default() },
                 log: Log::default(),
-                peers: peers.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, peer)| peer.clone()).collect(),
+                peers: peers
+                    .iter()
+                    .enumerate()
+                    .filter(|(other, _)| *other != index)
+                    .map(|(_, peer)| peer.clone())
+                    .collect(),
             };
             files::create(&home.join("octroid.toml"), &crate::config::render(&config))?;
             storage::create(&home.join("data"), &genesis, keys.map(|keys| keys.consensus.public()))?;
@@ -173,7 +179,8 @@ impl New {
 fn keep(ring: &Keyring, network: &str, organisation: &str, office: &str, secret: &SecretKey) -> Result<(), Stop> {
     let fail = |error: &dyn std::fmt::Display| Stop::config(format!("keystore of {organisation}, {office}: {error}"));
     let code = Code::new(organisation).map_err(|error| fail(&error))?;
-    let id = octroi_primitives::OrganisationId::new(octroi_primitives::genesis_id("organisation", network, organisation));
+    let id =
+        octroi_primitives::OrganisationId::new(octroi_primitives::genesis_id("organisation", network, organisation));
     let meta = KeyMeta {
         organisation: Some(id),
         organisation_code: code,
@@ -187,7 +194,8 @@ fn keep(ring: &Keyring, network: &str, organisation: &str, office: &str, secret:
 
 fn address(first: u16, index: usize) -> Result<SocketAddr, Stop> {
     let port = u16::try_from(index).ok().and_then(|index| first.checked_add(index));
-    let port = port.ok_or_else(|| Stop::new(Exit::Usage, format!("port {first} + {index} is none; choose a lower first port")))?;
+    let port = port
+        .ok_or_else(|| Stop::new(Exit::Usage, format!("port {first} + {index} is none; choose a lower first port")))?;
     Ok((Ipv4Addr::LOCALHOST, port).into())
 }
 
@@ -197,7 +205,8 @@ impl Up {
             let dir = self.dir.clone();
             New { dir, p2p_port: 27200, grpc_port: 27300, draft: None, observers: 0 }.run()?;
         }
-        let program = std::env::current_exe().map_err(|error| Stop::new(Exit::Unexpected, format!("cannot find myself: {error}")))?;
+        let program = std::env::current_exe()
+            .map_err(|error| Stop::new(Exit::Unexpected, format!("cannot find myself: {error}")))?;
         let mut homes: Vec<PathBuf> = std::fs::read_dir(&self.dir)
             .map_err(|error| files::fault(&self.dir, &error))?
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -205,7 +214,8 @@ impl Up {
             .collect();
         homes.sort();
         if homes.is_empty() {
-            return Err(Stop::config(format!("{} holds no node folders", self.dir.display())).hint("make them with 'octroid testnet new'"));
+            return Err(Stop::config(format!("{} holds no node folders", self.dir.display()))
+                .hint("make them with 'octroid testnet new'"));
         }
         let mut nodes = Nodes(Vec::new());
         for home in &homes {
@@ -219,7 +229,8 @@ impl Up {
 
 fn start(program: &Path, home: &Path) -> Result<Child, Stop> {
     let log = home.join("log");
-    let file = std::fs::File::options().create(true).append(true).open(&log).map_err(|error| files::fault(&log, &error))?;
+    let file =
+        std::fs::File::options().create(true).append(true).open(&log).map_err(|error| files::fault(&log, &error))?;
     Command::new(program)
         .args(["run", "--config"])
         .arg(home.join("octroid.toml"))

@@ -124,7 +124,10 @@ impl Submit for Door {
             async move { answer }.boxed()
         };
         if self.clients.disk_low.load(Ordering::Relaxed) {
-            return refuse(Reason::NotReady, "less than 5 % of the disk is free on this node; send it to another validator");
+            return refuse(
+                Reason::NotReady,
+                "less than 5 % of the disk is free on this node; send it to another validator",
+            );
         }
         let (client, answers) = self.clients.enter(count);
         if self.verifier.check(Job::Client { client, transactions }).is_err() {

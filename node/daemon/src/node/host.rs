@@ -17,12 +17,13 @@ use octroi_chain::Canonical;
 use octroi_consensus::Message;
 use octroi_ledger::State;
 use octroi_network::{
-    DownReason, GossipId, NetworkEvent, NetworkEvents, NetworkHandle, Offence, PeerEntry, PeerKey, RequestId, Role, Topic,
+    DownReason, GossipId, NetworkEvent, NetworkEvents, NetworkHandle, Offence, PeerEntry, PeerKey, RequestId, Role,
+    Topic,
 };
 use octroi_primitives::PublicKey;
 use octroi_replica::{
-    Action, Body, CertifiedBody, ClientToken, Commit, GossipToken, Input, NotVerified, Now, Origin, Peer, PerformError, Replica,
-    RequestToken, Verdict, Verified, perform,
+    Action, Body, CertifiedBody, ClientToken, Commit, GossipToken, Input, NotVerified, Now, Origin, Peer, PerformError,
+    Replica, RequestToken, Verdict, Verified, perform,
     wire::{BlocksRequest, CONSENSUS_FRAME, Request, Tip, answer_blocks, encode_batch},
 };
 use octroi_storage::{Folder, NodeDisk, Store};
@@ -178,7 +179,9 @@ impl Host {
         let outputs = self.replica.step(input, now).map_err(|error| {
             let exit = match &error {
                 octroi_replica::ReplicaError::KeyInUse(_) => Exit::SignState,
-                octroi_replica::ReplicaError::Consensus(_) | octroi_replica::ReplicaError::Diverged { .. } => Exit::Unexpected,
+                octroi_replica::ReplicaError::Consensus(_) | octroi_replica::ReplicaError::Diverged { .. } => {
+                    Exit::Unexpected
+                }
             };
             Stop::new(exit, error)
         })?;
@@ -200,8 +203,12 @@ impl Host {
             }
             NetworkEvent::PeerDown { peer, reason } => {
                 match reason {
-                    DownReason::NotAllowed | DownReason::OtherNetwork | DownReason::Banned => warn!(code = "peer_down", %peer, ?reason, "peer refused"),
-                    DownReason::Lost(_) | DownReason::Silent | DownReason::Replaced | DownReason::Stopped => info!(code = "peer_down", %peer, ?reason, "peer gone"),
+                    DownReason::NotAllowed | DownReason::OtherNetwork | DownReason::Banned => {
+                        warn!(code = "peer_down", %peer, ?reason, "peer refused")
+                    }
+                    DownReason::Lost(_) | DownReason::Silent | DownReason::Replaced | DownReason::Stopped => {
+                        info!(code = "peer_down", %peer, ?reason, "peer gone")
+                    }
                 }
                 self.reports.peer_down(&key_of(peer));
                 self.step(Input::PeerDown(Peer(key_of(peer))))
@@ -357,7 +364,9 @@ fn allowed(state: &State, settings: &[PeerSetting], me: PeerKey) -> BTreeMap<Pee
     }
     let pending = octroi_ledger::registry::validator_seat::pending_network_keys(state);
     for key in state.validators().members().iter().map(|validator| validator.network_key).chain(pending) {
-        let entry = allowed.entry(PeerKey(key.to_bytes())).or_insert(PeerEntry { addresses: Vec::new(), role: Role::Validator });
+        let entry = allowed
+            .entry(PeerKey(key.to_bytes()))
+            .or_insert(PeerEntry { addresses: Vec::new(), role: Role::Validator });
         entry.role = Role::Validator;
     }
     allowed.remove(&me);
@@ -370,7 +379,9 @@ fn key_of(peer: PeerKey) -> PublicKey {
 
 /// Milliseconds since 1970; a clock before 1970 reads 0.
 pub fn wall_millis() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Pending {
@@ -410,7 +421,9 @@ impl Acting<'_> {
                 let _ = self.network.push_to_validators(Bytes::from_owner(bytes));
             }
             Action::RequestBody { peer, request } => self.ask(peer, Request::Body(request), Asked::Body),
-            Action::RequestBlocks { peer, number, request } => self.ask(peer, Request::Blocks(request), Asked::Blocks { number, request }),
+            Action::RequestBlocks { peer, number, request } => {
+                self.ask(peer, Request::Blocks(request), Asked::Blocks { number, request })
+            }
             Action::Respond { token, bytes } => {
                 let token = octroi_network::RequestToken(token.0);
                 if self.network.respond(token, Bytes::from_owner(bytes)).is_err() {
@@ -441,7 +454,11 @@ impl Acting<'_> {
             }
             Action::Dropped(gone) => {
                 // Whoever waits for one of these learns of it by its validity, which has ended.
-                debug!(code = "dropped", transactions = gone.len(), "transactions left the mempool without being committed");
+                debug!(
+                    code = "dropped",
+                    transactions = gone.len(),
+                    "transactions left the mempool without being committed"
+                );
                 self.clients.gone(gone.into_iter().map(|(id, _)| id));
             }
             Action::Committed(commit) => self.committed(&commit),
@@ -466,7 +483,9 @@ impl Acting<'_> {
         self.clients.gone(executed.transactions().iter().map(|transaction| transaction.id()));
         self.reports.committed(executed);
         let block = executed.block().header();
-        if block.validators_hash != block.next_validators_hash || !octroi_ledger::registry::validator_seat::pending_network_keys(state).is_empty() {
+        if block.validators_hash != block.next_validators_hash
+            || !octroi_ledger::registry::validator_seat::pending_network_keys(state).is_empty()
+        {
             info!(code = "validators", %height, next = %block.next_validators_hash, "the validator set changes");
             self.network.set_allowed(allowed(state, self.peers, self.network.local_peer()));
         }

@@ -19,7 +19,7 @@ use octroi_ledger::wire::Canonical;
 use octroi_network::{NetworkConfig, NetworkError, NetworkKey};
 use octroi_primitives::{Height, SecretKey};
 use octroi_replica::{
-    Recovered, RecoverError, Replica, recover,
+    RecoverError, Recovered, Replica, recover,
     wire::{CONSENSUS_FRAME, MAX_CONSENSUS_BYTES},
 };
 use octroi_rpc::{ClientCertificates, Clock, Deps, NodeInfo, Rate, ServeConfig, ServeError, Server, Tls};
@@ -59,14 +59,19 @@ fn log(config: &Config) -> Result<(), Stop> {
         LogFormat::Text => false,
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
-    let started = if json { builder.json().try_init() } else { builder.with_ansi(std::env::var_os("NO_COLOR").is_none()).try_init() };
+    let started = if json {
+        builder.json().try_init()
+    } else {
+        builder.with_ansi(std::env::var_os("NO_COLOR").is_none()).try_init()
+    };
     started.map_err(|error| Stop::new(Exit::Unexpected, format!("cannot start the log: {error}")))
 }
 
 async fn serve(config: Config) -> Result<(), Stop> {
     let genesis = files::read_genesis(&config.node.genesis)?;
     let network = genesis.network();
-    let genesis_state = genesis.state().map_err(|error| Stop::config(format!("{}: {error}", config.node.genesis.display())))?;
+    let genesis_state =
+        genesis.state().map_err(|error| Stop::config(format!("{}: {error}", config.node.genesis.display())))?;
     let consensus = config.node.consensus_key.as_deref().map(files::read_secret).transpose()?;
     let network_key = files::read_secret(&config.node.network_key)?;
     let (folder, mut store, disk) = storage::open(&config.node.data, &network)?;
@@ -93,7 +98,8 @@ async fn serve(config: Config) -> Result<(), Stop> {
     let frames = BTreeMap::from([(CONSENSUS_FRAME, MAX_CONSENSUS_BYTES as u32)]);
     let settings = NetworkConfig::new(*network.as_bytes(), config.p2p.listen, frames);
     let identity = NetworkKey::from_seed(network_key.to_seed());
-    let (handle, events, driver) = octroi_network::start(settings, identity).await.map_err(|error| not_connected(&config, &error))?;
+    let (handle, events, driver) =
+        octroi_network::start(settings, identity).await.map_err(|error| not_connected(&config, &error))?;
     let server = Server::bind(serve_config(&config.grpc)?).await.map_err(|error| not_served(&error))?;
 
     let transactions = count_transactions(&store.reader(), recovered.state().head().height)?;
@@ -269,7 +275,9 @@ fn not_connected(config: &Config, error: &NetworkError) -> Stop {
 }
 
 fn not_recovered(error: RecoverError) -> Stop {
-    let class = |error: &(dyn std::error::Error + Send + Sync + 'static)| error.downcast_ref::<StorageError>().map(StorageError::class);
+    let class = |error: &(dyn std::error::Error + Send + Sync + 'static)| {
+        error.downcast_ref::<StorageError>().map(StorageError::class)
+    };
     match &error {
         RecoverError::Store(inner) | RecoverError::Disk(inner) => match class(inner.as_ref()) {
             Some(FaultClass::Configuration) => Stop::config(&error),
@@ -278,12 +286,15 @@ fn not_recovered(error: RecoverError) -> Stop {
             Some(FaultClass::Damage) => Stop::new(Exit::Damaged, &error),
             Some(FaultClass::Bug) | None => Stop::new(Exit::Unexpected, &error),
         },
-        RecoverError::OtherNetwork { .. } => Stop::config(&error).hint("the genesis file is not the one this data folder was made with"),
+        RecoverError::OtherNetwork { .. } => {
+            Stop::config(&error).hint("the genesis file is not the one this data folder was made with")
+        }
         RecoverError::NoSignState => Stop::new(Exit::SignState, &error)
             .hint("take it in with 'octroid sign-state import'; never make it anew for a key that has signed"),
         RecoverError::SignState(_) => Stop::new(Exit::SignState, &error),
         RecoverError::State(_) | RecoverError::Log(_) | RecoverError::Body { .. } | RecoverError::NoBody { .. } => {
-            Stop::new(Exit::Damaged, &error).hint("nothing is repaired in silence: restore this node from a backup, or make it anew from its peers")
+            Stop::new(Exit::Damaged, &error)
+                .hint("nothing is repaired in silence: restore this node from a backup, or make it anew from its peers")
         }
     }
 }

@@ -25,7 +25,10 @@ impl Published {
     /// Starts with the state that was loaded.
     pub fn new(first: View) -> Self {
         let height = first.height();
-        Self { views: RwLock::new(Views::new(first, octroi_views::ViewsLimit::default())), commits: watch::Sender::new(height) }
+        Self {
+            views: RwLock::new(Views::new(first, octroi_views::ViewsLimit::default())),
+            commits: watch::Sender::new(height),
+        }
     }
 
     /// A block is in the store: its state can be read, and whoever waits is told.
@@ -156,7 +159,10 @@ impl Reports {
         let (connected, ahead) = {
             let peers = lock(&self.peers);
             let validators = peers.values().filter(|known| known.connected && known.role == Role::Validator).count();
-            (validators, peers.values().filter(|known| known.connected).map(|known| known.height).max().unwrap_or(Height(0)))
+            (
+                validators,
+                peers.values().filter(|known| known.connected).map(|known| known.height).max().unwrap_or(Height(0)),
+            )
         };
         let own = usize::from(self.info.consensus_key.is_some_and(|key| set.position(&key).is_some()));
         let quorum = set.quorum();
@@ -167,8 +173,16 @@ impl Reports {
                 ok: connected + own >= quorum,
                 detail: format!("{} of {} validators can be reached, {quorum} are needed", connected + own, set.len()),
             },
-            NodeCheck { name: "lag", ok: lag <= LAG, detail: format!("{lag} blocks behind the peers, at most {LAG} are fine") },
-            NodeCheck { name: "disk", ok: !disk_low, detail: if disk_low { "less than 5 % is free" } else { "5 % or more is free" }.into() },
+            NodeCheck {
+                name: "lag",
+                ok: lag <= LAG,
+                detail: format!("{lag} blocks behind the peers, at most {LAG} are fine"),
+            },
+            NodeCheck {
+                name: "disk",
+                ok: !disk_low,
+                detail: if disk_low { "less than 5 % is free" } else { "5 % or more is free" }.into(),
+            },
         ];
         let ready = checks.iter().all(|check| check.ok);
         *lock(&self.checks) = checks;
@@ -184,8 +198,25 @@ impl NodeReports for Reports {
     fn status(&self) -> NodeStatus {
         let (replica, under_way) = *lock(&self.replica);
         let Metrics {
-            committed, caught_up, transactions, refused, proposed, valid, invalid, untimely, late_rounds, bodies_requested, admitted,
-            not_admitted, dropped, barriers, evidence, penalties, sign_refused, pending, pending_bytes,
+            committed,
+            caught_up,
+            transactions,
+            refused,
+            proposed,
+            valid,
+            invalid,
+            untimely,
+            late_rounds,
+            bodies_requested,
+            admitted,
+            not_admitted,
+            dropped,
+            barriers,
+            evidence,
+            penalties,
+            sign_refused,
+            pending,
+            pending_bytes,
         } = replica;
         let counter = |name, value| NodeCounter { name, value };
         let mut counters = vec![
@@ -225,7 +256,8 @@ impl NodeReports for Reports {
     }
 
     fn peers(&self) -> Vec<NodePeer> {
-        let addresses: BTreeMap<[u8; 32], String> = self.network.peers().into_iter().map(|info| (info.peer.0, info.address)).collect();
+        let addresses: BTreeMap<[u8; 32], String> =
+            self.network.peers().into_iter().map(|info| (info.peer.0, info.address)).collect();
         lock(&self.peers)
             .iter()
             .map(|(key, known)| NodePeer {

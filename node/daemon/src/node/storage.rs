@@ -80,4 +80,3 @@ pub fn import_sign_state(path: &Path, network: &NetworkId, key: &PublicKey, stat
         Err(error) => Err(error.into()),
     }
 }
-

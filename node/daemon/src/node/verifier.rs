@@ -98,7 +98,10 @@ fn work(mut door: Door, queue: &threads::Receiver<Job>, results: &mpsc::Sender<W
         for job in jobs {
             let done = match job {
                 Job::Client { client, transactions } => {
-                    parts.push(Part { whose: Whose::Client(client), signed: transactions.iter().map(SignedTransaction::encode).collect() });
+                    parts.push(Part {
+                        whose: Whose::Client(client),
+                        signed: transactions.iter().map(SignedTransaction::encode).collect(),
+                    });
                     continue;
                 }
                 Job::Gossip { peer, message, bytes } => match decode_batch(&bytes) {

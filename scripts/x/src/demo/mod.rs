@@ -101,14 +101,20 @@ impl Demo {
     fn audit(&self, programs: &Programs, network: &Path, folder: &Path) -> Result<String> {
         say("replaying the chain as an auditor would");
         let archive = folder.join("chain.octroi");
-        process::run(octroi(programs, network).args(["export", "archive"]).arg(&archive).stdout(std::process::Stdio::null()))?;
+        process::run(
+            octroi(programs, network).args(["export", "archive"]).arg(&archive).stdout(std::process::Stdio::null()),
+        )?;
         if self.tamper {
             let mut bytes = std::fs::read(&archive)?;
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
             std::fs::write(&archive, bytes)?;
         }
-        let status = octroi(programs, network).args(["audit", "replay"]).arg(&archive).status().context("cannot start octroi")?;
+        let status = octroi(programs, network)
+            .args(["audit", "replay"])
+            .arg(&archive)
+            .status()
+            .context("cannot start octroi")?;
         match status.code() {
             Some(0) => Ok("clean".to_owned()),
             Some(8) => bail!("the auditor reports findings"),

@@ -72,7 +72,8 @@ impl Session {
     /// Whether every node says that it is ready.
     pub async fn is_ready(&mut self) -> Result<bool> {
         for channel in &self.channels {
-            let status = NodeServiceClient::new(channel.clone()).get_status(pb::GetStatusRequest {}).await?.into_inner();
+            let status =
+                NodeServiceClient::new(channel.clone()).get_status(pb::GetStatusRequest {}).await?.into_inner();
             if !status.ready {
                 return Ok(false);
             }
@@ -144,7 +145,9 @@ impl Session {
                 Ok(Done { transaction: signed.id(), event, height: status.height })
             }
             Some(pb::receipt::Outcome::Refused(_)) => bail!("{what}: {}: {}", status.reason, status.message),
-            Some(pb::receipt::Outcome::Applied(_)) | None => bail!("{what}: not committed within 30 s: {}", status.message),
+            Some(pb::receipt::Outcome::Applied(_)) | None => {
+                bail!("{what}: not committed within 30 s: {}", status.message)
+            }
         }
     }
 

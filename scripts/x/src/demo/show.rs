@@ -71,13 +71,21 @@ async fn history(session: &mut Session, project: &[u8]) -> Result<()> {
     };
     let history = session.funding().get_grant_history(request).await?.into_inner();
     for grant in &history.grants {
-        let awarded = grant.grant.as_ref().and_then(|grant| grant.awarded.as_ref()).map_or(0, |amount| amount.minor as i64);
-        println!("\nGranted to {} for {}: {} EUR by {}", grant.lead_name, grant.project_title, money(awarded), grant.fund_name);
+        let awarded =
+            grant.grant.as_ref().and_then(|grant| grant.awarded.as_ref()).map_or(0, |amount| amount.minor as i64);
+        println!(
+            "\nGranted to {} for {}: {} EUR by {}",
+            grant.lead_name,
+            grant.project_title,
+            money(awarded),
+            grant.fund_name
+        );
         println!("ordered {} EUR, paid {} EUR", money(grant.ordered), money(grant.paid));
     }
     let mut shown = table("Its story on the ledger", &["height", "event", "by"]);
     for event in &history.events {
-        let by = if event.organisation.is_empty() { "a rule that fell due".to_owned() } else { short(&event.organisation) };
+        let by =
+            if event.organisation.is_empty() { "a rule that fell due".to_owned() } else { short(&event.organisation) };
         shown.add_row(vec![event.height.to_string(), event.kind.clone(), by]);
     }
     println!("{shown}");

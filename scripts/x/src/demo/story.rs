@@ -33,9 +33,27 @@ struct Applicant {
 }
 
 const APPLICANTS: [Applicant; 3] = [
-    Applicant { code: "map-makers", title: "Carte ouverte des services de proximité", category: "maps", requested: 8_000_000, score: 860 },
-    Applicant { code: "seed-library", title: "Grainothèque partagée", category: "seeds_and_food", requested: 6_500_000, score: 780 },
-    Applicant { code: "repair-club", title: "Atlas de la réparation", category: "open_hardware", requested: 7_500_000, score: 420 },
+    Applicant {
+        code: "map-makers",
+        title: "Carte ouverte des services de proximité",
+        category: "maps",
+        requested: 8_000_000,
+        score: 860,
+    },
+    Applicant {
+        code: "seed-library",
+        title: "Grainothèque partagée",
+        category: "seeds_and_food",
+        requested: 6_500_000,
+        score: 780,
+    },
+    Applicant {
+        code: "repair-club",
+        title: "Atlas de la réparation",
+        category: "open_hardware",
+        requested: 7_500_000,
+        score: 420,
+    },
 ];
 
 /// Plays the year.
@@ -108,13 +126,23 @@ fn fresh_key() -> Result<SecretKey> {
 }
 
 /// Registers an organisation with one office; its key stays in the session.
-async fn register_one(session: &mut Session, code: &str, name: &str, kind: &str, roles: &[&str], number: u32) -> Result<()> {
+async fn register_one(
+    session: &mut Session,
+    code: &str,
+    name: &str,
+    kind: &str,
+    roles: &[&str],
+    number: u32,
+) -> Result<()> {
     let key = fresh_key()?;
     let possession = prove_possession(&key, PossessionPurpose::Office, session.network_name());
     let office = pb::OfferedOffice {
         code: "desk".into(),
         roles: roles.iter().map(ToString::to_string).collect(),
-        keys: vec![pb::OfferedKey { key: key.public().as_bytes().to_vec(), possession: possession.as_bytes().to_vec() }],
+        keys: vec![pb::OfferedKey {
+            key: key.public().as_bytes().to_vec(),
+            possession: possession.as_bytes().to_vec(),
+        }],
     };
     let identifier = pb::Identifier { scheme: "ORG_ID".into(), value: format!("XD-OCTROI-{number:04}"), from: None };
     let payload = pb::RegisterOrganisation {
@@ -239,7 +267,11 @@ async fn levy(session: &mut Session, year: u16) -> Result<Vec<Expected>> {
 fn tax_of(assessed: &Done) -> Result<i64> {
     match &assessed.event {
         Event::AssessLevy(event) => {
-            let tax = event.assessment.as_ref().and_then(|assessment| assessment.tax.as_ref()).context("an assessment without a tax")?;
+            let tax = event
+                .assessment
+                .as_ref()
+                .and_then(|assessment| assessment.tax.as_ref())
+                .context("an assessment without a tax")?;
             Ok(i64::try_from(tax.minor)?)
         }
         _ => bail!("the event of an assessment is none"),
@@ -372,7 +404,9 @@ async fn apply(session: &mut Session, call: &Hash, projects: &[Hash], year: u16)
     let now = session.now().await?;
     session.advance_to(now + 30 * DAY_MS).await?;
     let wanted = call.as_bytes().to_vec();
-    session.wait_for("close_call", height, |event| matches!(event, Event::CloseCall(closed) if closed.call == wanted)).await?;
+    session
+        .wait_for("close_call", height, |event| matches!(event, Event::CloseCall(closed) if closed.call == wanted))
+        .await?;
     Ok(applications)
 }
 
@@ -486,7 +520,11 @@ async fn pay(session: &mut Session, grant: &Offered, account: &[u8], year: u16) 
         grant: grant.id.clone(),
         tranche,
         documents: vec![commitment("report"), commitment("invoices")],
-        expenses: vec![pb::Expense { line: "Développement".into(), amount: euros(amount), territory: Some("d44".into()) }],
+        expenses: vec![pb::Expense {
+            line: "Développement".into(),
+            amount: euros(amount),
+            territory: Some("d44".into()),
+        }],
         in_kind: vec![pb::InKind { unit: "journées de bénévolat".into(), quantity: 42 }],
     };
     session.act(grant.lead, "desk", Payload::SubmitEvidence(evidence)).await?;

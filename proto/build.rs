@@ -11,7 +11,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
 
     let services = env::var_os("CARGO_FEATURE_SERVICES").is_some();
-    let descriptors = protox::Compiler::new([&root])?.include_source_info(true).include_imports(true).open_files(&files)?.file_descriptor_set();
+    let descriptors = protox::Compiler::new([&root])?
+        .include_source_info(true)
+        .include_imports(true)
+        .open_files(&files)?
+        .file_descriptor_set();
     fs::write(out.join("octroi.descriptors.bin"), prost::Message::encode_to_vec(&descriptors))?;
     tonic_prost_build::configure().build_server(services).build_client(services).compile_fds(descriptors)?;
     Ok(())

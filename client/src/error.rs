@@ -78,13 +78,26 @@ impl fmt::Display for Answer {
 impl Answer {
     /// Whether the same request may succeed later at the same node.
     pub fn passes(&self) -> bool {
-        passes(&self.reason) || self.retry_after.is_some() || (self.reason.is_empty() && self.code == Code::ResourceExhausted)
+        passes(&self.reason)
+            || self.retry_after.is_some()
+            || (self.reason.is_empty() && self.code == Code::ResourceExhausted)
     }
 }
 
 /// Whether a reason goes away by itself.
 pub fn passes(reason: &str) -> bool {
-    matches!(reason, "MEMPOOL_FULL" | "ORGANISATION_FULL" | "RATE_LIMITED" | "OVERLOADED" | "NODE_NOT_READY" | "SHUTTING_DOWN" | "PENDING" | "REQUEST_TIMEOUT" | "STREAM_IDLE")
+    matches!(
+        reason,
+        "MEMPOOL_FULL"
+            | "ORGANISATION_FULL"
+            | "RATE_LIMITED"
+            | "OVERLOADED"
+            | "NODE_NOT_READY"
+            | "SHUTTING_DOWN"
+            | "PENDING"
+            | "REQUEST_TIMEOUT"
+            | "STREAM_IDLE"
+    )
 }
 
 /// An error of a call: the node's, or the connection's.
@@ -103,7 +116,12 @@ impl From<Status> for Fault {
         // A node always names a reason; without one, these codes are how a broken connection shows.
         let transport = matches!(
             status.code(),
-            Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::Aborted | Code::DeadlineExceeded
+            Code::Unavailable
+                | Code::Unknown
+                | Code::Internal
+                | Code::Cancelled
+                | Code::Aborted
+                | Code::DeadlineExceeded
         );
         if reason.is_empty() && transport {
             return Self::Broken(words(&status));
@@ -126,7 +144,9 @@ impl Fault {
     pub(crate) fn elsewhere(&self) -> bool {
         match self {
             Self::Broken(_) => true,
-            Self::Answer(answer) => matches!(answer.reason.as_str(), "NODE_NOT_READY" | "SHUTTING_DOWN" | "STORE_FAULT"),
+            Self::Answer(answer) => {
+                matches!(answer.reason.as_str(), "NODE_NOT_READY" | "SHUTTING_DOWN" | "STORE_FAULT")
+            }
         }
     }
 

@@ -39,10 +39,15 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::call`]; what was received cannot be written; the connection broke.
-    pub async fn export(&self, from: u64, to: u64, out: &mut impl Write, mut progress: impl FnMut(u64, u64)) -> Result<(u64, u64), ClientError> {
+    pub async fn export(
+        &self,
+        from: u64,
+        to: u64,
+        out: &mut impl Write,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(u64, u64), ClientError> {
         let request = pb::ExportChainRequest { from_height: from, to_height: to };
-        let mut stream =
-            self.read(|channel| async move { archive(channel).export_chain(request).await }).await?;
+        let mut stream = self.read(|channel| async move { archive(channel).export_chain(request).await }).await?;
         let (mut height, mut bytes) = (0, 0);
         loop {
             let message = tokio::time::timeout(SILENCE, stream.message())

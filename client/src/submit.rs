@@ -112,7 +112,12 @@ impl Client {
     ///
     /// # Errors
     /// It was not admitted; no node answers, and then it may still be committed later.
-    pub async fn submit(&self, signed: &SignedTransaction, until: Until, max_wait: Duration) -> Result<pb::TransactionStatus, ClientError> {
+    pub async fn submit(
+        &self,
+        signed: &SignedTransaction,
+        until: Until,
+        max_wait: Duration,
+    ) -> Result<pb::TransactionStatus, ClientError> {
         let deadline = Instant::now() + max_wait;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -388,7 +393,8 @@ async fn stream(node: &Node, window: &Window) -> Result<Outcome, Fault> {
         .collect();
     let mut client = transactions(node.channel.clone());
     let answer = within(WINDOW_WAIT + GRACE, client.stream_transactions(tokio_stream::iter(messages))).await?;
-    let pb::StreamTransactionsResponse { received, applied, refused, pending, not_admitted, problems, last_height } = answer;
+    let pb::StreamTransactionsResponse { received, applied, refused, pending, not_admitted, problems, last_height } =
+        answer;
     let all = window.transactions.len() as u64;
     if received == all && applied + refused == all && pending + not_admitted == 0 && problems.len() as u64 == refused {
         return Ok(Outcome { applied, failed: problems, open: Vec::new(), last_height });

@@ -38,7 +38,10 @@ pub struct Tls {
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("authorities", &self.authorities.is_some()).field("identity", &self.identity.is_some()).finish()
+        f.debug_struct("Tls")
+            .field("authorities", &self.authorities.is_some())
+            .field("identity", &self.identity.is_some())
+            .finish()
     }
 }
 
@@ -143,7 +146,8 @@ impl Client {
                     }
                     Err(fault) if fault.elsewhere() => failures.push((endpoint.clone(), fault.words())),
                     Err(Fault::Answer(answer)) if answer.passes() && attempt + 1 < ATTEMPTS => {
-                        wait = Some(answer.retry_after.unwrap_or(Duration::from_millis(200)).min(Duration::from_secs(5)));
+                        wait =
+                            Some(answer.retry_after.unwrap_or(Duration::from_millis(200)).min(Duration::from_secs(5)));
                         break;
                     }
                     Err(Fault::Answer(answer)) => return Err(ClientError::Answer(Box::new(answer))),
@@ -176,8 +180,9 @@ impl Client {
     pub async fn info(&self) -> Result<&NodeInfo, ClientError> {
         self.info
             .get_or_try_init(|| async {
-                let answer =
-                    self.read(|channel| async move { node(channel).get_node_info(pb::GetNodeInfoRequest {}).await }).await?;
+                let answer = self
+                    .read(|channel| async move { node(channel).get_node_info(pb::GetNodeInfoRequest {}).await })
+                    .await?;
                 let pb::GetNodeInfoResponse { network, network_name, dev, genesis, .. } = answer;
                 Ok(NodeInfo {
                     network: NetworkId::try_from(network.as_slice())
@@ -200,13 +205,17 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub async fn ledger_time(&self) -> Result<BlockTime, ClientError> {
-        let status = self.read(|channel| async move { node(channel).get_status(pb::GetStatusRequest {}).await }).await?;
+        let status =
+            self.read(|channel| async move { node(channel).get_status(pb::GetStatusRequest {}).await }).await?;
         Ok(BlockTime(status.ledger_time))
     }
 }
 
 fn node_of(endpoint: &str, tls: Option<&Tls>) -> Result<Node, ClientError> {
-    let wrong = |reason: &dyn std::fmt::Display| ClientError::Endpoint { endpoint: endpoint.to_owned(), reason: reason.to_string() };
+    let wrong = |reason: &dyn std::fmt::Display| ClientError::Endpoint {
+        endpoint: endpoint.to_owned(),
+        reason: reason.to_string(),
+    };
     let address = match endpoint.split_once("://") {
         Some(("http" | "https", _)) => endpoint.to_owned(),
         Some((other, _)) => return Err(wrong(&format!("{other} is neither http nor https"))),
@@ -268,6 +277,9 @@ mod tests {
         let error = client.info().await.unwrap_err();
         let ClientError::Unreachable(failures) = &error else { panic!("{error}") };
         assert_eq!(failures.len(), 2);
-        assert!(error.to_string().contains("http://127.0.0.1:1: ") && error.to_string().to_lowercase().contains("refused"), "{error}");
+        assert!(
+            error.to_string().contains("http://127.0.0.1:1: ") && error.to_string().to_lowercase().contains("refused"),
+            "{error}"
+        );
     }
 }

@@ -28,7 +28,11 @@ pub struct Act {
 
 /// Every act, in the order of a grant's life.
 pub const ACTS: &[Act] = &[
-    Act { name: "register-org", kind: "register_organisation", about: "Register an organisation with its offices and keys" },
+    Act {
+        name: "register-org",
+        kind: "register_organisation",
+        about: "Register an organisation with its offices and keys",
+    },
     Act { name: "rotate-keys", kind: "rotate_keys", about: "Change the keys and thresholds of an organisation" },
     Act { name: "register-project", kind: "register_project", about: "Register a commons project" },
     Act { name: "announce-ready", kind: "announce_ready", about: "Show that an admitted validator is there" },
@@ -42,7 +46,11 @@ pub const ACTS: &[Act] = &[
     Act { name: "apply", kind: "submit_application", about: "Apply to a call" },
     Act { name: "screen", kind: "screen_application", about: "Say whether an application is admissible" },
     Act { name: "review", kind: "review_application", about: "Review an application" },
-    Act { name: "propose", kind: "propose_change", about: "Propose a change to the colleges, such as the awards of a call" },
+    Act {
+        name: "propose",
+        kind: "propose_change",
+        about: "Propose a change to the colleges, such as the awards of a call",
+    },
     Act { name: "ballot", kind: "cast_ballot", about: "Cast a ballot on a change" },
     Act { name: "sign-convention", kind: "sign_convention", about: "Sign the convention of a grant" },
     Act { name: "evidence", kind: "submit_evidence", about: "Submit evidence for a tranche" },
@@ -66,9 +74,20 @@ pub fn find(name: &str) -> Option<&'static Act> {
 pub fn command(act: &Act) -> Command {
     let mut command = Command::new(act.name)
         .about(act.about)
-        .long_about(format!("{}.\n\nKind {}; 'octroi tx template {0}' shows a file to fill in, 'octroi explain {0}' every refusal.", act.about, act.kind).replace("{0}", act.kind))
+        .long_about(
+            format!(
+                "{}.\n\nKind {}; 'octroi tx template {0}' shows a file to fill in, 'octroi explain {0}' every refusal.",
+                act.about, act.kind
+            )
+            .replace("{0}", act.kind),
+        )
         .arg_required_else_help(true)
-        .arg(Arg::new("payload").long("payload").value_name("FILE").help("Filled-in template (TOML or JSON); flags win over it"));
+        .arg(
+            Arg::new("payload")
+                .long("payload")
+                .value_name("FILE")
+                .help("Filled-in template (TOML or JSON); flags win over it"),
+        );
     for field in fields(act.kind) {
         command = command.arg(flag(&field));
     }
@@ -81,7 +100,8 @@ pub fn command(act: &Act) -> Command {
 }
 
 fn fields(kind: &str) -> Vec<FieldDescriptor> {
-    let mut fields: Vec<_> = bridge::payload_message(kind).map(|message| message.fields().collect()).unwrap_or_default();
+    let mut fields: Vec<_> =
+        bridge::payload_message(kind).map(|message| message.fields().collect()).unwrap_or_default();
     fields.sort_by_key(FieldDescriptor::number);
     fields
 }
@@ -108,13 +128,20 @@ pub fn flag(field: &FieldDescriptor) -> Arg {
     let doc = if doc.is_empty() { format!("{}.", field.name().replace('_', " ")) } else { doc.to_owned() };
     let choices = match field.kind() {
         Kind::Enum(choices) => {
-            let names = choices.values().filter(|choice| choice.number() != 0).filter_map(|choice| choice.name().rsplit('_').next().map(str::to_lowercase));
+            let names = choices
+                .values()
+                .filter(|choice| choice.number() != 0)
+                .filter_map(|choice| choice.name().rsplit('_').next().map(str::to_lowercase));
             format!(" {}.", names.collect::<Vec<_>>().join(", "))
         }
         _ => String::new(),
     };
     let again = if field.is_list() { " May be repeated." } else { "" };
-    let mut arg = Arg::new(format!("field.{}", field.name())).long(name).value_name(value).help(format!("{doc}{form}{choices}{again}")).allow_hyphen_values(true);
+    let mut arg = Arg::new(format!("field.{}", field.name()))
+        .long(name)
+        .value_name(value)
+        .help(format!("{doc}{form}{choices}{again}"))
+        .allow_hyphen_values(true);
     if field.is_list() {
         arg = arg.action(ArgAction::Append);
     }
@@ -128,9 +155,12 @@ pub fn flag(field: &FieldDescriptor) -> Arg {
 pub fn read_flags(fields: &[FieldDescriptor], matches: &ArgMatches) -> Result<Map<String, Json>> {
     let mut table = Map::new();
     for field in fields {
-        let Some(values) = matches.try_get_many::<String>(&format!("field.{}", field.name())).ok().flatten() else { continue };
+        let Some(values) = matches.try_get_many::<String>(&format!("field.{}", field.name())).ok().flatten() else {
+            continue;
+        };
         let values = values.map(|text| value(field, text)).collect::<Result<Vec<_>>>()?;
-        let value = if field.is_list() { Json::Array(values) } else { values.into_iter().next_back().unwrap_or_default() };
+        let value =
+            if field.is_list() { Json::Array(values) } else { values.into_iter().next_back().unwrap_or_default() };
         table.insert(field.name().to_owned(), value);
     }
     Ok(table)
@@ -141,11 +171,21 @@ fn value(field: &FieldDescriptor, text: &str) -> Result<Json> {
         Kind::Bool => match text {
             "true" | "yes" => json!(true),
             "false" | "no" => json!(false),
-            _ => return Err(Failure::usage(format!("--{}: {text:?} is neither true nor false", field.name().replace('_', "-")))),
+            _ => {
+                return Err(Failure::usage(format!(
+                    "--{}: {text:?} is neither true nor false",
+                    field.name().replace('_', "-")
+                )));
+            }
         },
         Kind::Bytes => json!(organisation(field.name(), text)),
-        Kind::Message(message) if !matches!(message.name(), "Amount" | "Money" | "Date" | "PartialDate" | "Rational") => {
-            inline(text).map_err(|error| Failure::usage(format!("--{}: {error}", field.name().replace('_', "-"))).hint("write an inline TOML table: '{ field = value, ... }'"))?
+        Kind::Message(message)
+            if !matches!(message.name(), "Amount" | "Money" | "Date" | "PartialDate" | "Rational") =>
+        {
+            inline(text).map_err(|error| {
+                Failure::usage(format!("--{}: {error}", field.name().replace('_', "-")))
+                    .hint("write an inline TOML table: '{ field = value, ... }'")
+            })?
         }
         _ => json!(text),
     })
@@ -158,7 +198,8 @@ pub fn organisation(field: &str, text: &str) -> String {
 }
 
 fn inline(text: &str) -> std::result::Result<Json, String> {
-    let table: toml::Table = toml::from_str(&format!("value = {text}\n")).map_err(|error| error.message().to_owned())?;
+    let table: toml::Table =
+        toml::from_str(&format!("value = {text}\n")).map_err(|error| error.message().to_owned())?;
     serde_json::to_value(&table["value"]).map_err(|error| error.to_string())
 }
 
@@ -168,8 +209,9 @@ pub fn read_payload_file(path: &std::path::Path) -> Result<Json> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())));
     }
-    let table: toml::Table = toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-    serde_json::to_value(table).map_err(|error| Failure::usage(error))
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    serde_json::to_value(table).map_err(Failure::usage)
 }
 
 /// Carries out an act.
@@ -177,7 +219,8 @@ pub async fn run(session: &mut Session, act: &Act, matches: &ArgMatches) -> Resu
     let mut table = match matches.get_one::<String>("payload") {
         None => Map::new(),
         Some(path) => match read_payload_file(path.as_ref())? {
-            Json::Object(mut whole) if whole.len() == 1 && whole.contains_key(act.kind) => match whole.remove(act.kind) {
+            Json::Object(mut whole) if whole.len() == 1 && whole.contains_key(act.kind) => match whole.remove(act.kind)
+            {
                 Some(Json::Object(table)) => table,
                 _ => return Err(Failure::usage(format!("{path}: [{}] is no table", act.kind))),
             },
@@ -196,18 +239,29 @@ pub async fn run(session: &mut Session, act: &Act, matches: &ArgMatches) -> Resu
     let now = client.ledger_time().await?.0;
     let payload = session.names(Some(&info)).with(Some(now), |around| bridge::read_kind(act.kind, &json, around))?;
     let outcome = submitting::act(session, payload).await?;
-    if let (false, Some(id)) = (newcomers.is_empty(), outcome.applied.then(|| OrganisationId::new(octroi_primitives::object_id("organisation", &outcome.id)))) {
+    if let (false, Some(id)) = (
+        newcomers.is_empty(),
+        outcome.applied.then(|| OrganisationId::new(octroi_primitives::object_id("organisation", &outcome.id))),
+    ) {
         adopt(session, &newcomers, id)?;
     }
     outcome.finish(session)
 }
 
 /// Offers of the folder's keys for a registration, with proofs of possession.
-async fn offer_keys(session: &mut Session, code: &str, matches: &ArgMatches, table: &mut Map<String, Json>) -> Result<Vec<KeyFile>> {
+async fn offer_keys(
+    session: &mut Session,
+    code: &str,
+    matches: &ArgMatches,
+    table: &mut Map<String, Json>,
+) -> Result<Vec<KeyFile>> {
     let files = session.keyring().find(code, None)?;
     if files.is_empty() {
-        return Err(Failure::config(format!("no key of organisation {code:?} in {}", session.keyring().folder().display()))
-            .hint(format!("make one with 'octroi key new --organisation {code} --office OFFICE'")));
+        return Err(Failure::config(format!(
+            "no key of organisation {code:?} in {}",
+            session.keyring().folder().display()
+        ))
+        .hint(format!("make one with 'octroi key new --organisation {code} --office OFFICE'")));
     }
     let network_name = session.client()?.info().await?.network_name.clone();
     let secrets = session.unlock(&files)?;
@@ -223,7 +277,9 @@ async fn offer_keys(session: &mut Session, code: &str, matches: &ArgMatches, tab
     }
     let mut roles: Vec<(&str, Vec<&str>)> = Vec::new();
     for text in matches.get_many::<String>("office-roles").into_iter().flatten() {
-        let (office, list) = text.split_once('=').ok_or_else(|| Failure::usage(format!("--office-roles {text:?} has no '='")).hint("write --office-roles OFFICE=ROLE,ROLE"))?;
+        let (office, list) = text.split_once('=').ok_or_else(|| {
+            Failure::usage(format!("--office-roles {text:?} has no '='")).hint("write --office-roles OFFICE=ROLE,ROLE")
+        })?;
         if !offices.iter().any(|(known, _)| known == office) {
             return Err(Failure::usage(format!("--office-roles: no key of office {office:?} of {code:?}")));
         }

@@ -92,15 +92,18 @@ impl Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::NoEndpoint => {
-                Self::config(error).hint("name a node with --endpoint http://127.0.0.1:27300, OCTROI_ENDPOINTS, or a context")
-            }
+            ClientError::NoEndpoint => Self::config(error)
+                .hint("name a node with --endpoint http://127.0.0.1:27300, OCTROI_ENDPOINTS, or a context"),
             ClientError::Endpoint { .. } => Self::config(error),
-            ClientError::Unreachable(failures) => Self::new(Exit::Unreachable, "UNREACHABLE", ClientError::Unreachable(failures))
-                .hint("check that the node runs and that --endpoint names its gRPC address (grpc.listen)"),
+            ClientError::Unreachable(failures) => {
+                Self::new(Exit::Unreachable, "UNREACHABLE", ClientError::Unreachable(failures))
+                    .hint("check that the node runs and that --endpoint names its gRPC address (grpc.listen)")
+            }
             ClientError::Answer(answer) => {
-                let octroi_client::Answer { code, reason, message: _, metadata, fields, retry_after: _ } = answer.as_ref();
-                let mut failure = Self::new(exit_of(*code, reason), if reason.is_empty() { "NODE_ERROR" } else { reason }, &answer);
+                let octroi_client::Answer { code, reason, message: _, metadata, fields, retry_after: _ } =
+                    answer.as_ref();
+                let mut failure =
+                    Self::new(exit_of(*code, reason), if reason.is_empty() { "NODE_ERROR" } else { reason }, &answer);
                 failure.hint = crate::hints::admission(reason).map(str::to_owned);
                 if *code == Code::Unimplemented && reason.is_empty() {
                     failure.hint = Some("this node does not answer that question; its program may be older".to_owned());
@@ -125,7 +128,9 @@ fn exit_of(code: Code, reason: &str) -> Exit {
         ("NODE_NOT_READY" | "SHUTTING_DOWN", _) => Exit::NotReady,
         ("STORE_FAULT" | "PROOF_NOT_SERVED", _) => Exit::Unexpected,
         (_, Code::NotFound) => Exit::NotFound,
-        (_, Code::InvalidArgument | Code::FailedPrecondition | Code::ResourceExhausted | Code::AlreadyExists) => Exit::Refused,
+        (_, Code::InvalidArgument | Code::FailedPrecondition | Code::ResourceExhausted | Code::AlreadyExists) => {
+            Exit::Refused
+        }
         (_, Code::Unavailable | Code::DeadlineExceeded) => Exit::Unreachable,
         _ => Exit::Unexpected,
     }
@@ -140,10 +145,20 @@ impl From<KeystoreError> for Failure {
             }
         }
         let (exit, reason, hint) = match innermost(&error) {
-            KeystoreError::Locked(_) => (Exit::Locked, "KEY_LOCKED", "check the passphrase; a key file that was changed can only come from a backup"),
-            KeystoreError::EmptyPassphrase => (Exit::Usage, "PASSPHRASE_EMPTY", "put a passphrase into the file that --passphrase-file names"),
+            KeystoreError::Locked(_) => (
+                Exit::Locked,
+                "KEY_LOCKED",
+                "check the passphrase; a key file that was changed can only come from a backup",
+            ),
+            KeystoreError::EmptyPassphrase => {
+                (Exit::Usage, "PASSPHRASE_EMPTY", "put a passphrase into the file that --passphrase-file names")
+            }
             KeystoreError::Random(_) => (Exit::Unexpected, "UNEXPECTED", "try again"),
-            _ => (Exit::Config, "KEY_FILE", "make a key with 'octroi key new', or name the folder of your keys with --keys"),
+            _ => (
+                Exit::Config,
+                "KEY_FILE",
+                "make a key with 'octroi key new', or name the folder of your keys with --keys",
+            ),
         };
         Self::new(exit, reason, error).hint(hint)
     }
@@ -152,7 +167,9 @@ impl From<KeystoreError> for Failure {
 impl From<BridgeError> for Failure {
     fn from(error: BridgeError) -> Self {
         let path = error.path.clone();
-        Self::new(Exit::Usage, "FIELD", error).value("field", path).hint("'octroi tx template KIND' shows every field and its form")
+        Self::new(Exit::Usage, "FIELD", error)
+            .value("field", path)
+            .hint("'octroi tx template KIND' shows every field and its form")
     }
 }
 

@@ -67,7 +67,9 @@ async fn run(global: Global, matches: &ArgMatches) -> Result<()> {
             let asked = commands::audit::Asked { file, network, reaches, block, invariants_every };
             commands::audit::run(&mut session, asked).await
         }
-        Static::Export(arguments::Export::Archive { file, from, to }) => commands::export::archive(&mut session, &file, from, to).await,
+        Static::Export(arguments::Export::Archive { file, from, to }) => {
+            commands::export::archive(&mut session, &file, from, to).await
+        }
         Static::Context(command) => commands::context::run(&session, &command),
         Static::Completions { shell } => {
             let mut script = Vec::new();
@@ -85,12 +87,14 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<String> = std::env::args().collect();
-    let json = arguments.windows(2).any(|pair| matches!(pair[0].as_str(), "--output" | "-o") && pair[1].starts_with("json"))
-        || arguments.iter().any(|argument| argument.starts_with("--output=json") || argument.starts_with("-ojson"));
+    let json =
+        arguments.windows(2).any(|pair| matches!(pair[0].as_str(), "--output" | "-o") && pair[1].starts_with("json"))
+            || arguments.iter().any(|argument| argument.starts_with("--output=json") || argument.starts_with("-ojson"));
     if json {
         let words = error.render().to_string();
         let message = words.trim_start_matches("error: ").split("\n\n").next().unwrap_or(&words).trim().to_owned();
-        Printer { format: Format::Json }.failure(&Failure::usage(message).hint("octroi COMMAND --help shows what a command takes"));
+        Printer { format: Format::Json }
+            .failure(&Failure::usage(message).hint("octroi COMMAND --help shows what a command takes"));
     } else {
         let _ = error.print();
     }

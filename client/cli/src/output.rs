@@ -86,7 +86,11 @@ impl Printer {
                 for row in rows {
                     table.add_row(columns.iter().map(|column| {
                         let cell = Cell::new(shown(row, column));
-                        if matches!(column.show, Show::Minor(_) | Show::Count) { cell.set_alignment(CellAlignment::Right) } else { cell }
+                        if matches!(column.show, Show::Minor(_) | Show::Count) {
+                            cell.set_alignment(CellAlignment::Right)
+                        } else {
+                            cell
+                        }
                     }));
                 }
                 text(&format!("{table}\n"))
@@ -119,7 +123,9 @@ impl Printer {
 
 /// Whether progress bars may be drawn.
 pub fn draws_progress() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 fn plain_table() -> Table {
@@ -200,9 +206,14 @@ fn leaves(value: &Json) -> Vec<(String, String)> {
                     out.push((path.to_owned(), items.join(", ")));
                 }
             }
-            Json::Array(items) => items.iter().enumerate().for_each(|(index, item)| walk(&format!("{path}[{}]", index + 1), item, out)),
+            Json::Array(items) => {
+                items.iter().enumerate().for_each(|(index, item)| walk(&format!("{path}[{}]", index + 1), item, out))
+            }
             Json::Null => {}
-            Json::Number(number) if is_time(path) => out.push((path.to_owned(), number.as_u64().map_or_else(String::new, |time| time_in_words(BlockTime(time))))),
+            Json::Number(number) if is_time(path) => out.push((
+                path.to_owned(),
+                number.as_u64().map_or_else(String::new, |time| time_in_words(BlockTime(time))),
+            )),
             other => out.push((path.to_owned(), plain(other))),
         }
     }
@@ -243,7 +254,9 @@ fn shown(row: &Json, column: &Column) -> String {
             let id = plain(value);
             if id.len() > 16 { format!("{}…", &id[..16]) } else { id }
         }
-        Show::Time => value.as_u64().filter(|time| *time > 0).map_or_else(String::new, |time| time_in_words(BlockTime(time))),
+        Show::Time => {
+            value.as_u64().filter(|time| *time > 0).map_or_else(String::new, |time| time_in_words(BlockTime(time)))
+        }
         Show::Minor(pointer) => {
             let minor = value.as_str().and_then(|text| text.parse::<i128>().ok());
             let currency = row.pointer(pointer).and_then(Json::as_str).and_then(|code| Currency::new(code).ok());
@@ -267,12 +280,19 @@ mod tests {
             "tags": ["a", "b"], "parts": [{ "n": 1 }, { "n": 2 }],
         });
         let lines: Vec<_> = leaves(&value).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(lines, ["amount=12 500,00 EUR", "opens_at=1970-01-02 00:00:00 UTC", "tags=a, b", "parts[1].n=1", "parts[2].n=2"]);
+        assert_eq!(
+            lines,
+            ["amount=12 500,00 EUR", "opens_at=1970-01-02 00:00:00 UTC", "tags=a, b", "parts[1].n=1", "parts[2].n=2"]
+        );
     }
 
     #[test]
     fn programs_read_raw_values() {
         let value = json!({ "amount": { "minor": "5", "currency": "EUR" }, "none": null, "list": [1] });
-        assert_eq!(raw_leaves(&value), [("amount.minor", "5"), ("amount.currency", "EUR"), ("none", ""), ("list", "[1]")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert_eq!(
+            raw_leaves(&value),
+            [("amount.minor", "5"), ("amount.currency", "EUR"), ("none", ""), ("list", "[1]")]
+                .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        );
     }
 }

@@ -81,7 +81,8 @@ impl Contexts {
         let Some(name) = name.map(str::to_owned).or(default) else { return Ok(Context::default()) };
         let known: Vec<_> = contexts.keys().cloned().collect();
         contexts.remove(&name).ok_or_else(|| {
-            Failure::config(format!("no context {name:?}")).hint(format!("contexts: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }))
+            Failure::config(format!("no context {name:?}"))
+                .hint(format!("contexts: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }))
         })
     }
 }
@@ -115,7 +116,8 @@ impl Session {
     /// The network, connected lazily.
     pub fn client(&mut self) -> Result<&Client> {
         if self.client.is_none() {
-            let endpoints = if self.global.endpoint.is_empty() { &self.context.endpoints } else { &self.global.endpoint };
+            let endpoints =
+                if self.global.endpoint.is_empty() { &self.context.endpoints } else { &self.global.endpoint };
             let tls = self.tls()?;
             self.client = Some(Client::connect(endpoints, tls.as_ref())?);
         }
@@ -139,13 +141,16 @@ impl Session {
     /// The folder of keys.
     pub fn keyring(&self) -> Keyring {
         let folder = self.global.keys.clone().or(self.context.keys.clone());
-        Keyring::new(folder.unwrap_or_else(|| Contexts::path().and_then(|path| Some(path.parent()?.join("keys"))).unwrap_or_else(|| "keys".into())))
+        Keyring::new(folder.unwrap_or_else(|| {
+            Contexts::path().and_then(|path| Some(path.parent()?.join("keys"))).unwrap_or_else(|| "keys".into())
+        }))
     }
 
     /// Who is to sign, as it was given.
     pub fn author_text(&self) -> Result<String> {
         self.global.author.clone().or(self.context.author.clone()).ok_or_else(|| {
-            Failure::usage("nobody is named to sign").hint("say who acts with --as ORG.OFFICE; 'octroi key list' shows your keys")
+            Failure::usage("nobody is named to sign")
+                .hint("say who acts with --as ORG.OFFICE; 'octroi key list' shows your keys")
         })
     }
 
@@ -153,13 +158,23 @@ impl Session {
     pub fn author_files(&self) -> Result<Vec<KeyFile>> {
         let text = self.author_text()?;
         let ring = self.keyring();
-        let (organisation, offices) = text.split_once('.').map_or((text.as_str(), None), |(organisation, offices)| (organisation, Some(offices)));
+        let (organisation, offices) =
+            text.split_once('.').map_or((text.as_str(), None), |(organisation, offices)| (organisation, Some(offices)));
         let held = ring.find(organisation, None)?;
         if held.is_empty() {
-            let mut known: Vec<_> = ring.list()?.iter().map(|key| key.public.meta.organisation_code.to_string()).collect();
+            let mut known: Vec<_> =
+                ring.list()?.iter().map(|key| key.public.meta.organisation_code.to_string()).collect();
             known.dedup();
-            return Err(Failure::new(Exit::Config, "KEY_UNKNOWN", format!("no key of organisation {organisation:?} in {}", ring.folder().display()))
-                .hint(if known.is_empty() { "make one with 'octroi key new'".to_owned() } else { format!("keys are there of: {}", known.join(", ")) }));
+            return Err(Failure::new(
+                Exit::Config,
+                "KEY_UNKNOWN",
+                format!("no key of organisation {organisation:?} in {}", ring.folder().display()),
+            )
+            .hint(if known.is_empty() {
+                "make one with 'octroi key new'".to_owned()
+            } else {
+                format!("keys are there of: {}", known.join(", "))
+            }));
         }
         let offices_held = || {
             let mut offices: Vec<_> = held.iter().map(|key| key.public.meta.office.to_string()).collect();
@@ -169,8 +184,16 @@ impl Session {
         let Some(offices) = offices else {
             let offices = offices_held();
             if offices.len() > 1 {
-                return Err(Failure::usage(format!("{organisation} has keys of {} offices", offices.len()))
-                    .hint(format!("say which: {}", offices.iter().map(|office| format!("--as {organisation}.{office}")).collect::<Vec<_>>().join(", "))));
+                return Err(Failure::usage(format!("{organisation} has keys of {} offices", offices.len())).hint(
+                    format!(
+                        "say which: {}",
+                        offices
+                            .iter()
+                            .map(|office| format!("--as {organisation}.{office}"))
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    ),
+                ));
             }
             return Ok(held);
         };
@@ -179,8 +202,12 @@ impl Session {
             let before = files.len();
             files.extend(held.iter().filter(|key| key.public.meta.office.as_str() == office).cloned());
             if files.len() == before {
-                return Err(Failure::new(Exit::Config, "KEY_UNKNOWN", format!("no key of office {office:?} of {organisation}"))
-                    .hint(format!("offices with keys: {}", offices_held().join(", "))));
+                return Err(Failure::new(
+                    Exit::Config,
+                    "KEY_UNKNOWN",
+                    format!("no key of office {office:?} of {organisation}"),
+                )
+                .hint(format!("offices with keys: {}", offices_held().join(", "))));
             }
         }
         Ok(files)
@@ -189,7 +216,9 @@ impl Session {
     /// The organisation that acts; the network's name makes the id of a genesis organisation.
     pub fn organisation_of(&self, file: &KeyFile, network_name: &str) -> OrganisationId {
         let meta = &file.public.meta;
-        meta.organisation.unwrap_or_else(|| OrganisationId::new(genesis_id("organisation", network_name, meta.organisation_code.as_str())))
+        meta.organisation.unwrap_or_else(|| {
+            OrganisationId::new(genesis_id("organisation", network_name, meta.organisation_code.as_str()))
+        })
     }
 
     /// Who signs, keys unlocked.
@@ -203,7 +232,8 @@ impl Session {
         let mut organisations: Vec<_> = files.iter().map(|file| self.organisation_of(file, network_name)).collect();
         organisations.dedup();
         let [organisation] = organisations[..] else {
-            return Err(Failure::config("the keys belong to several organisations").hint("name the organisation by its id: --as ID.OFFICE"));
+            return Err(Failure::config("the keys belong to several organisations")
+                .hint("name the organisation by its id: --as ID.OFFICE"));
         };
         let keys = self.unlock(files)?;
         Ok(Author { organisation, keys })
@@ -229,8 +259,12 @@ impl Session {
         } else if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
             Zeroizing::new(rpassword::prompt_password("Passphrase of your keys: ")?)
         } else {
-            return Err(Failure::new(Exit::Locked, "PASSPHRASE_MISSING", "the keys are locked and there is no terminal to ask on")
-                .hint("name a file with --passphrase-file, or set OCTROI_PASSPHRASE"));
+            return Err(Failure::new(
+                Exit::Locked,
+                "PASSPHRASE_MISSING",
+                "the keys are locked and there is no terminal to ask on",
+            )
+            .hint("name a file with --passphrase-file, or set OCTROI_PASSPHRASE"));
         };
         self.passphrase = Some(passphrase.clone());
         Ok(passphrase)
@@ -268,10 +302,17 @@ impl Names {
                 let name = self.network_name.as_ref()?;
                 Some(OrganisationId::new(genesis_id("organisation", name, code)))
             });
-            return Some(id.map(|id| id.as_bytes().to_vec()).ok_or_else(|| format!("organisation {code:?} is not known without a node")));
+            return Some(
+                id.map(|id| id.as_bytes().to_vec())
+                    .ok_or_else(|| format!("organisation {code:?} is not known without a node")),
+            );
         }
         let path = text.strip_prefix("file:")?;
-        Some(std::fs::read(path).map(|bytes| hash("file", &[&bytes]).as_bytes().to_vec()).map_err(|error| format!("{path}: {error}")))
+        Some(
+            std::fs::read(path)
+                .map(|bytes| hash("file", &[&bytes]).as_bytes().to_vec())
+                .map_err(|error| format!("{path}: {error}")),
+        )
     }
 
     /// Reads with these names.

@@ -35,12 +35,15 @@ pub async fn act(session: &mut Session, payload: Payload) -> Result<Outcome> {
 
 /// Submits a signed transaction, or simulates it with `--dry-run`.
 pub async fn submit(session: &mut Session, signed: &SignedTransaction) -> Result<Outcome> {
-    let (dry_run, wait, max_wait) = (session.global.dry_run, session.global.wait, Duration::from_secs(session.global.max_wait));
+    let (dry_run, wait, max_wait) =
+        (session.global.dry_run, session.global.wait, Duration::from_secs(session.global.max_wait));
     let kind = signed.transaction().payload.kind();
     let client = session.client()?;
     if dry_run {
         let answer = client.simulate(signed).await?;
-        let status = answer.status.ok_or_else(|| Failure::new(Exit::Unexpected, "UNEXPECTED", "the node's answer has no status"))?;
+        let status = answer
+            .status
+            .ok_or_else(|| Failure::new(Exit::Unexpected, "UNEXPECTED", "the node's answer has no status"))?;
         return Ok(outcome(signed.id(), Some(kind), &status, Mode::DryRun));
     }
     let until = match wait {
@@ -50,7 +53,10 @@ pub async fn submit(session: &mut Session, signed: &SignedTransaction) -> Result
     // The network is known to answer before anything is sent, so that what fails afterwards has an unknown outcome.
     client.info().await?;
     let status = client.submit(signed, until, max_wait).await.map_err(|error| match error {
-        ClientError::Unreachable(failures) => unknown(&signed.id(), format!("the connection broke after it was sent: {}", ClientError::Unreachable(failures))),
+        ClientError::Unreachable(failures) => unknown(
+            &signed.id(),
+            format!("the connection broke after it was sent: {}", ClientError::Unreachable(failures)),
+        ),
         other => Failure::from(other).value("transaction", signed.id().to_string()),
     })?;
     Ok(outcome(signed.id(), Some(kind), &status, Mode::Sent(until)))
@@ -91,7 +97,11 @@ pub fn outcome(id: TransactionId, kind: Option<Kind>, status: &pb::TransactionSt
         TransactionState::Refused => Some(refused_status(status, kind)),
         TransactionState::NotAdmitted | TransactionState::Expired => {
             let reason = if status.reason.is_empty() { "EXPIRED" } else { &status.reason };
-            let mut failure = Failure::new(Exit::Refused, reason, if status.message.is_empty() { "the transaction was not admitted" } else { &status.message });
+            let mut failure = Failure::new(
+                Exit::Refused,
+                reason,
+                if status.message.is_empty() { "the transaction was not admitted" } else { &status.message },
+            );
             failure.hint = crate::hints::admission(reason).map(str::to_owned);
             Some(failure)
         }
@@ -159,7 +169,10 @@ fn refused(name: &str, message: &str, kind: Kind, code: u32) -> Failure {
     let doc = kind.refusals().iter().find(|doc| reason(kind, doc) == name || (code != 0 && doc.code == code));
     let mut failure = Failure::new(Exit::Refused, name, message).value("kind", kind.name());
     if let Some(doc) = doc {
-        failure = failure.value("code", doc.code).value("shared_name", doc.shared.as_str()).hint(crate::hints::refusal(doc.shared));
+        failure = failure
+            .value("code", doc.code)
+            .value("shared_name", doc.shared.as_str())
+            .hint(crate::hints::refusal(doc.shared));
     }
     failure
 }

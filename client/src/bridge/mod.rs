@@ -125,14 +125,20 @@ fn is_money(field: &FieldDescriptor) -> bool {
 /// Whether a number is a time: milliseconds of block time.
 fn is_time(field: &FieldDescriptor) -> bool {
     let name = field.name();
-    field.kind() == Kind::Uint64 && (name.ends_with("_at") || matches!(name, "valid_until" | "sign_before" | "time" | "ledger_time")) && name != "at"
+    field.kind() == Kind::Uint64
+        && (name.ends_with("_at") || matches!(name, "valid_until" | "sign_before" | "time" | "ledger_time"))
+        && name != "at"
 }
 
 /// Reads a message.
 ///
 /// # Errors
 /// The path and what is wrong there.
-pub fn read_message(message: &MessageDescriptor, json: &Json, around: &Surroundings<'_>) -> Result<DynamicMessage, BridgeError> {
+pub fn read_message(
+    message: &MessageDescriptor,
+    json: &Json,
+    around: &Surroundings<'_>,
+) -> Result<DynamicMessage, BridgeError> {
     read::message(message, json, "", around)
 }
 
@@ -168,7 +174,8 @@ pub fn read_kind(kind: &str, fields: &Json, around: &Surroundings<'_>) -> Result
     let payload = read::message(&message, fields, kind, around)?;
     let mut whole = DynamicMessage::new(transaction());
     whole.set_field_by_name(kind, prost_reflect::Value::Message(payload));
-    let proto = pb::Transaction::decode(whole.encode_to_vec().as_slice()).map_err(|error| BridgeError::new(kind, error))?;
+    let proto =
+        pb::Transaction::decode(whole.encode_to_vec().as_slice()).map_err(|error| BridgeError::new(kind, error))?;
     let payload = proto.payload.ok_or_else(|| BridgeError::new(kind, "is empty"))?;
     Payload::from_wire(payload).map_err(|error| BridgeError::new("", error))
 }

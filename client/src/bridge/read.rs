@@ -5,13 +5,18 @@ use octroi_primitives::LegalDate;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use serde_json::Value as Json;
 
-pub(super) fn message(descriptor: &MessageDescriptor, json: &Json, path: &str, around: &Surroundings<'_>) -> Result<DynamicMessage, BridgeError> {
+pub(super) fn message(
+    descriptor: &MessageDescriptor,
+    json: &Json,
+    path: &str,
+    around: &Surroundings<'_>,
+) -> Result<DynamicMessage, BridgeError> {
     if let Some(text) = json.as_str().or(short_number(descriptor, json).as_deref()) {
         return shorthand(descriptor, text, path);
     }
-    let table = json.as_object().ok_or_else(|| {
-        BridgeError::new(path, format!("{} is no {}", shown(json), shape(descriptor)))
-    })?;
+    let table = json
+        .as_object()
+        .ok_or_else(|| BridgeError::new(path, format!("{} is no {}", shown(json), shape(descriptor))))?;
     let mut message = DynamicMessage::new(descriptor.clone());
     let mut chosen: Option<(String, String)> = None;
     for (name, json) in table {
@@ -36,7 +41,12 @@ pub(super) fn message(descriptor: &MessageDescriptor, json: &Json, path: &str, a
     Ok(message)
 }
 
-fn field_value(field: &FieldDescriptor, json: &Json, path: &str, around: &Surroundings<'_>) -> Result<Value, BridgeError> {
+fn field_value(
+    field: &FieldDescriptor,
+    json: &Json,
+    path: &str,
+    around: &Surroundings<'_>,
+) -> Result<Value, BridgeError> {
     if !field.is_list() {
         return single(field, json, path, around);
     }
@@ -50,20 +60,34 @@ fn single(field: &FieldDescriptor, json: &Json, path: &str, around: &Surrounding
     Ok(match field.kind() {
         Kind::Bool => Value::Bool(json.as_bool().ok_or_else(|| wrong("true or false"))?),
         Kind::String => Value::String(json.as_str().ok_or_else(|| wrong("text; put it in quotes"))?.to_owned()),
-        Kind::Bytes => Value::Bytes(bytes(json.as_str().ok_or_else(|| wrong("hexadecimal text; put it in quotes"))?, path, around)?.into()),
-        Kind::Uint32 => Value::U32(integer(field, json, path, around)?.try_into().map_err(|_| wrong("number of 32 bits"))?),
-        Kind::Uint64 => Value::U64(integer(field, json, path, around)?.try_into().map_err(|_| wrong("number of 64 bits, 0 or more"))?),
-        Kind::Int64 | Kind::Sint64 => Value::I64(integer(field, json, path, around)?.try_into().map_err(|_| wrong("number of 64 bits"))?),
-        Kind::Int32 | Kind::Sint32 => Value::I32(integer(field, json, path, around)?.try_into().map_err(|_| wrong("number of 32 bits"))?),
+        Kind::Bytes => Value::Bytes(
+            bytes(json.as_str().ok_or_else(|| wrong("hexadecimal text; put it in quotes"))?, path, around)?.into(),
+        ),
+        Kind::Uint32 => {
+            Value::U32(integer(field, json, path, around)?.try_into().map_err(|_| wrong("number of 32 bits"))?)
+        }
+        Kind::Uint64 => Value::U64(
+            integer(field, json, path, around)?.try_into().map_err(|_| wrong("number of 64 bits, 0 or more"))?,
+        ),
+        Kind::Int64 | Kind::Sint64 => {
+            Value::I64(integer(field, json, path, around)?.try_into().map_err(|_| wrong("number of 64 bits"))?)
+        }
+        Kind::Int32 | Kind::Sint32 => {
+            Value::I32(integer(field, json, path, around)?.try_into().map_err(|_| wrong("number of 32 bits"))?)
+        }
         Kind::Enum(choices) => {
             let name = json.as_str().ok_or_else(|| wrong("name of a choice"))?;
             let prefix = super::write::enum_prefix(&choices);
             let named = |choice: &prost_reflect::EnumValueDescriptor| {
-                choice.name() == name || choice.name().strip_prefix(&prefix).is_some_and(|short| short.eq_ignore_ascii_case(name))
+                choice.name() == name
+                    || choice.name().strip_prefix(&prefix).is_some_and(|short| short.eq_ignore_ascii_case(name))
             };
             let choice = choices.values().find(|choice| named(choice) && choice.number() != 0).ok_or_else(|| {
-                let names: Vec<_> = choices.values().filter(|choice| choice.number() != 0)
-                    .map(|choice| super::write::short_choice(&prefix, choice.name())).collect();
+                let names: Vec<_> = choices
+                    .values()
+                    .filter(|choice| choice.number() != 0)
+                    .map(|choice| super::write::short_choice(&prefix, choice.name()))
+                    .collect();
                 BridgeError::new(path, format!("{name:?} is none of {}", names.join(", ")))
             })?;
             Value::EnumNumber(choice.number())
@@ -88,10 +112,13 @@ fn integer(field: &FieldDescriptor, json: &Json, path: &str, around: &Surroundin
         return words::parse_time(text, around.now).map(i128::from).map_err(|error| BridgeError::new(path, error));
     }
     if field.name() == "milliseconds" {
-        return words::parse_span(text).map(i128::from).ok_or_else(|| BridgeError::new(path, format!("{text:?} is no time such as 90s, 10m, 2h or 30d")));
+        return words::parse_span(text)
+            .map(i128::from)
+            .ok_or_else(|| BridgeError::new(path, format!("{text:?} is no time such as 90s, 10m, 2h or 30d")));
     }
     if field.name().ends_with("_ppm") {
-        return per_cent(text).ok_or_else(|| BridgeError::new(path, format!("{text:?} is no share such as 250000 or \"25 %\"")));
+        return per_cent(text)
+            .ok_or_else(|| BridgeError::new(path, format!("{text:?} is no share such as 250000 or \"25 %\"")));
     }
     if is_money(field) {
         return words::parse_amount(text).map(|(minor, _)| minor).map_err(|error| BridgeError::new(path, error));
@@ -110,7 +137,7 @@ fn per_cent(text: &str) -> Option<i128> {
 }
 
 fn bytes(text: &str, path: &str, around: &Surroundings<'_>) -> Result<Vec<u8>, BridgeError> {
-    let hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hex = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex {
         let digit = |byte: u8| (byte as char).to_digit(16).unwrap_or_default() as u8;
         return Ok(text.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect());
@@ -140,7 +167,8 @@ fn shorthand(descriptor: &MessageDescriptor, text: &str, path: &str) -> Result<D
             set(&mut message, "currency", Value::String(currency.to_string()));
         }
         "Date" => {
-            let date: LegalDate = text.parse().map_err(|_| wrong(&format!("{text:?} is no date such as 2027-03-31")))?;
+            let date: LegalDate =
+                text.parse().map_err(|_| wrong(&format!("{text:?} is no date such as 2027-03-31")))?;
             set(&mut message, "year", Value::U32(date.year().into()));
             set(&mut message, "month", Value::U32(date.month().into()));
             set(&mut message, "day", Value::U32(date.day().into()));
@@ -152,7 +180,9 @@ fn shorthand(descriptor: &MessageDescriptor, text: &str, path: &str) -> Result<D
             day.into_iter().for_each(|day| set(&mut message, "day", Value::U32(day)));
         }
         "Rational" => {
-            let number = |part: &str| part.trim().parse::<u64>().map_err(|_| wrong(&format!("{text:?} is no fraction such as 1/3")));
+            let number = |part: &str| {
+                part.trim().parse::<u64>().map_err(|_| wrong(&format!("{text:?} is no fraction such as 1/3")))
+            };
             let (numerator, denominator) = text.split_once('/').unwrap_or((text, "1"));
             set(&mut message, "numerator", Value::U64(number(numerator)?));
             set(&mut message, "denominator", Value::U64(number(denominator)?));
@@ -164,7 +194,10 @@ fn shorthand(descriptor: &MessageDescriptor, text: &str, path: &str) -> Result<D
 
 /// TOML and JSON give a bare year as a number.
 fn short_number(descriptor: &MessageDescriptor, json: &Json) -> Option<String> {
-    (matches!(descriptor.name(), "PartialDate" | "Rational")).then(|| json.as_u64()).flatten().map(|number| number.to_string())
+    (matches!(descriptor.name(), "PartialDate" | "Rational"))
+        .then(|| json.as_u64())
+        .flatten()
+        .map(|number| number.to_string())
 }
 
 fn set(message: &mut DynamicMessage, field: &str, value: Value) {

@@ -51,7 +51,10 @@ fn comment(out: &mut String, field: &FieldDescriptor, other: &str) {
         Kind::Enum(choices) => {
             let prefix = write::enum_prefix(&choices);
             let names = choices.values().filter(|choice| choice.number() != 0);
-            format!(" One of {}.", names.map(|choice| write::short_choice(&prefix, choice.name())).collect::<Vec<_>>().join(", "))
+            format!(
+                " One of {}.",
+                names.map(|choice| write::short_choice(&prefix, choice.name())).collect::<Vec<_>>().join(", ")
+            )
         }
         _ => String::new(),
     };
@@ -68,9 +71,10 @@ fn is_table(field: &FieldDescriptor) -> bool {
 
 /// All alternatives but the first are optional too.
 fn optional(field: &FieldDescriptor) -> &'static str {
-    let first = field.containing_oneof().filter(|oneof| !oneof.is_synthetic()).is_none_or(|oneof| {
-        oneof.fields().map(|field| field.number()).min() == Some(field.number())
-    });
+    let first = field
+        .containing_oneof()
+        .filter(|oneof| !oneof.is_synthetic())
+        .is_none_or(|oneof| oneof.fields().map(|field| field.number()).min() == Some(field.number()));
     let synthetic = field.containing_oneof().is_some_and(|oneof| oneof.is_synthetic());
     if synthetic || !first { "# " } else { "" }
 }
@@ -80,12 +84,20 @@ fn example(field: &FieldDescriptor) -> String {
         Kind::Bool => "true".to_owned(),
         Kind::String => text(field),
         Kind::Bytes => {
-            let length = if field_doc(field).contains("64 bytes") || matches!(field.name(), "possession" | "signature") { 64 } else { 32 };
+            let length = if field_doc(field).contains("64 bytes") || matches!(field.name(), "possession" | "signature")
+            {
+                64
+            } else {
+                32
+            };
             format!("{:?}", "00".repeat(length))
         }
         Kind::Enum(choices) => {
             let prefix = write::enum_prefix(&choices);
-            let first = choices.values().find(|choice| choice.number() != 0).expect("every choice of the interface has a named value");
+            let first = choices
+                .values()
+                .find(|choice| choice.number() != 0)
+                .expect("every choice of the interface has a named value");
             format!("{:?}", write::short_choice(&prefix, first.name()))
         }
         Kind::Message(message) => match message.name() {

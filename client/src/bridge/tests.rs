@@ -24,9 +24,14 @@ fn every_template_reads_as_a_payload_and_comes_back_equal() {
 fn every_template_with_its_optional_lines_reads_as_a_message() {
     for kind in kinds() {
         let text: Vec<_> = template(&kind).unwrap().lines().map(str::to_owned).collect();
-        let optional = |line: &str| line.strip_prefix("# ").is_some_and(|rest| {
-            rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
-        });
+        let optional = |line: &str| {
+            line.strip_prefix("# ").is_some_and(|rest| {
+                rest.starts_with('[')
+                    || rest
+                        .split_once(" = ")
+                        .is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+            })
+        };
         let uncommented: Vec<_> = text.iter().map(|line| if optional(line) { &line[2..] } else { line }).collect();
         let json = from_toml(&uncommented.join("\n"));
         let message = payload_message(&kind).unwrap();
@@ -65,7 +70,9 @@ fn sums_are_read_as_people_write_them_and_never_guessed() {
     }
     assert_eq!(eur("500 JPY"), Ok((500, "JPY".to_owned())));
     assert_eq!(eur("1.234 BHD"), Ok((1_234, "BHD".to_owned())));
-    for text in ["12.500 EUR", "12,500 EUR", "1,2,3 EUR", "1.000,00 EUR", "12", "EUR", "1 XXX", "1e3 EUR", "0,001 EUR", ""] {
+    for text in
+        ["12.500 EUR", "12,500 EUR", "1,2,3 EUR", "1.000,00 EUR", "12", "EUR", "1 XXX", "1e3 EUR", "0,001 EUR", ""]
+    {
         assert!(parse_amount(text).is_err(), "{text}: {:?}", parse_amount(text));
     }
     assert_eq!(minor_in_words(-1_250_005, octroi_primitives::Currency::EUR), "-12 500,05 EUR");
@@ -82,7 +89,8 @@ fn times_are_read_absolute_or_after_the_ledgers_time() {
     assert_eq!(parse_time("+3d", Some(5)), Ok(5 + 3 * day));
     assert_eq!(parse_time("now", Some(5)), Ok(5));
     assert_eq!(parse_time("17", None), Ok(17));
-    for wrong in ["+3d", "now", "tomorrow", "2027-13-01T00:00:00Z", "2027-01-01T24:00:00Z", "2027-01-01T00:00:00+01:00"] {
+    for wrong in ["+3d", "now", "tomorrow", "2027-13-01T00:00:00Z", "2027-01-01T24:00:00Z", "2027-01-01T00:00:00+01:00"]
+    {
         assert!(parse_time(wrong, None).is_err(), "{wrong}");
     }
     assert_eq!(time_in_words(octroi_primitives::BlockTime(day + 3_723_000)), "1970-01-02 01:02:03 UTC");
@@ -101,7 +109,10 @@ fn an_unknown_field_is_an_error_with_its_path_and_the_nearest_name() {
 #[test]
 fn values_of_the_wrong_form_say_what_form_is_right() {
     for (line, expected) in [
-        ("amount = \"12.500 EUR\"", "promise_contribution.amount: \"12.500 EUR\" has 3 decimals, EUR has 2; group digits with spaces"),
+        (
+            "amount = \"12.500 EUR\"",
+            "promise_contribution.amount: \"12.500 EUR\" has 3 decimals, EUR has 2; group digits with spaces",
+        ),
         ("amount = 5", "promise_contribution.amount: 5 is no sum such as \"12 500,00 EUR\""),
         ("due = \"2027-02-30\"", "promise_contribution.due: \"2027-02-30\" is no date such as 2027-03-31"),
         ("fund = 3", "promise_contribution.fund: 3 is no text; put it in quotes"),
@@ -121,17 +132,27 @@ fn one_alternative_excludes_the_other() {
 
 #[test]
 fn names_outside_hexadecimal_are_resolved_and_money_is_text_in_json() {
-    let resolve: &Resolve<'_> = &|text: &str| text.strip_prefix("org:").map(|code| if code == "region" { Ok(vec![7; 32]) } else { Err(format!("no organisation {code:?}")) });
+    let resolve: &Resolve<'_> = &|text: &str| {
+        text.strip_prefix("org:")
+            .map(|code| if code == "region" { Ok(vec![7; 32]) } else { Err(format!("no organisation {code:?}")) })
+    };
     let around = Surroundings { now: None, resolve };
     let scope = message("Scope").unwrap();
     let read = read_message(&scope, &serde_json::json!({ "funder": "org:region" }), &around).unwrap();
     assert_eq!(write_message(&read), serde_json::json!({ "funder": "07".repeat(32) }));
     let error = read_message(&scope, &serde_json::json!({ "funder": "org:x" }), &around).unwrap_err();
     assert_eq!(error.to_string(), "funder: no organisation \"x\"");
-    let amount = read_message(&message("Amount").unwrap(), &serde_json::json!("9 007 199 254 740,93 EUR"), &around).unwrap();
+    let amount =
+        read_message(&message("Amount").unwrap(), &serde_json::json!("9 007 199 254 740,93 EUR"), &around).unwrap();
     assert_eq!(write_message(&amount), serde_json::json!({ "minor": "900719925474093", "currency": "EUR" }));
-    let clock = read_message(&message("AdvanceClock").unwrap(), &serde_json::json!({ "milliseconds": "30d" }), &around).unwrap();
+    let clock = read_message(&message("AdvanceClock").unwrap(), &serde_json::json!({ "milliseconds": "30d" }), &around)
+        .unwrap();
     assert_eq!(write_message(&clock), serde_json::json!({ "milliseconds": 30u64 * 86_400_000 }));
-    let criterion = read_message(&message("Criterion").unwrap(), &serde_json::json!({ "code": "reach", "weight_ppm": "0,5 %" }), &around).unwrap();
+    let criterion = read_message(
+        &message("Criterion").unwrap(),
+        &serde_json::json!({ "code": "reach", "weight_ppm": "0,5 %" }),
+        &around,
+    )
+    .unwrap();
     assert_eq!(write_message(&criterion)["weight_ppm"], 5_000);
 }

@@ -9,7 +9,8 @@ use octroi_primitives::{Amount, BlockTime, Currency, LegalDate};
 /// What cannot be read, in words.
 pub fn parse_amount(text: &str) -> Result<(i128, Currency), String> {
     let wrong = || format!("{text:?} is no sum such as \"12 500,00 EUR\"");
-    let clean: String = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{202f}' | '_' | '\'')).collect();
+    let clean: String =
+        text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{202f}' | '_' | '\'')).collect();
     let letters: String = clean.chars().filter(char::is_ascii_alphabetic).collect();
     let (currency, number) = match clean.strip_suffix('€') {
         Some(rest) => (Currency::EUR, rest.to_owned()),
@@ -32,7 +33,10 @@ pub fn parse_amount(text: &str) -> Result<(i128, Currency), String> {
             return Err(format!("{text:?} has more than one comma or point; group digits with spaces"));
         }
         Some((_, minor)) if minor.len() > decimals => {
-            return Err(format!("{text:?} has {} decimals, {currency} has {decimals}; group digits with spaces", minor.len()));
+            return Err(format!(
+                "{text:?} has {} decimals, {currency} has {decimals}; group digits with spaces",
+                minor.len()
+            ));
         }
         Some(parts) => parts,
     };

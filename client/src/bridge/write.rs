@@ -18,7 +18,8 @@ pub(super) fn message(message: &DynamicMessage) -> Json {
         if alternative && !present {
             continue;
         }
-        let json = if field.supports_presence() && !present { Json::Null } else { value(&field, &message.get_field(&field)) };
+        let json =
+            if field.supports_presence() && !present { Json::Null } else { value(&field, &message.get_field(&field)) };
         table.insert(field.name().to_owned(), json);
     }
     Json::Object(table)

@@ -172,7 +172,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ring = Keyring::new(folder.path().join("keys"));
         assert!(ring.list().unwrap().is_empty());
-        for (code, office) in [("region", "ordonnateur"), ("bank", "comptable"), ("bank", "attestor"), ("bank", "attestor")] {
+        for (code, office) in
+            [("region", "ordonnateur"), ("bank", "comptable"), ("bank", "attestor"), ("bank", "attestor")]
+        {
             ring.add(&sealed(code, office)).unwrap();
         }
         fs::write(ring.folder().join("notes.txt"), "not a key").unwrap();

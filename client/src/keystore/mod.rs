@@ -75,7 +75,9 @@ pub enum KeystoreError {
     #[error("key file of version {0}; this program reads version {VERSION}")]
     Version(u32),
     /// Asks for more work than an honest file does.
-    #[error("key file asks for {memory_kib} KiB of memory and {passes} passes; at most 1048576 KiB and 16 passes are allowed")]
+    #[error(
+        "key file asks for {memory_kib} KiB of memory and {passes} passes; at most 1048576 KiB and 16 passes are allowed"
+    )]
     Cost {
         /// Memory, KiB.
         memory_kib: u32,
@@ -239,7 +241,10 @@ impl File {
                     .as_deref()
                     .map(|id| id.parse().map_err(|error| wrong("organisation", &error)))
                     .transpose()?,
-                organisation_code: self.organisation_code.parse().map_err(|error| wrong("organisation_code", &error))?,
+                organisation_code: self
+                    .organisation_code
+                    .parse()
+                    .map_err(|error| wrong("organisation_code", &error))?,
                 office: self.office.parse().map_err(|error| wrong("office", &error))?,
                 label: self.label.clone(),
             },
@@ -248,9 +253,21 @@ impl File {
 
     /// Everything public, so that none of it can be changed unnoticed.
     fn authenticated(&self) -> [u8; 32] {
-        let Self { version, public_key, organisation, organisation_code, office, label, argon2id, salt, nonce, sealed: _ } = self;
+        let Self {
+            version,
+            public_key,
+            organisation,
+            organisation_code,
+            office,
+            label,
+            argon2id,
+            salt,
+            nonce,
+            sealed: _,
+        } = self;
         let Argon2Cost { memory_kib, passes, lanes } = argon2id;
-        let numbers: Vec<u8> = [version, memory_kib, passes, lanes].iter().flat_map(|number| number.to_be_bytes()).collect();
+        let numbers: Vec<u8> =
+            [version, memory_kib, passes, lanes].iter().flat_map(|number| number.to_be_bytes()).collect();
         let organisation = organisation.as_deref().unwrap_or_default();
         let texts = [public_key.as_str(), organisation, organisation_code, office, label, salt, nonce];
         let mut parts: Vec<&[u8]> = vec![&numbers];
@@ -346,7 +363,7 @@ mod tests {
                 b'1' => b'2',
                 b'0'..=b'9' => b'1',
                 b'a' => b'b',
-                b'a'..=b'z' => b'a',
+                b'b'..=b'z' => b'a',
                 _ => continue,
             };
             let mut bytes = text.clone().into_bytes();

@@ -214,7 +214,7 @@ fn run(
     let changes = overlay.into_changes();
     let rows = changes.rows();
     let mut updates: Vec<(Hash, Option<Hash>)> = rows.iter().map(RecordRow::leaf).collect();
-    updates.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    updates.sort_unstable_by_key(|(key, _)| *key);
     let tree = state.tree().update(&updates);
     Ok(Executed { receipts, system, changes, rows, tree, seen, dropped_before, validators, receipts_root })
 }

@@ -142,7 +142,8 @@ impl Context<'_> {
         self.active(state)?;
         let record = state.organisation(&self.organisation).ok_or(SignerRefusal::Suspended(self.organisation))?;
         let may = |key: &&PublicKey| roles.iter().any(|role| record.key_may_use(key, *role, self.place.height));
-        let (needed, usable) = (record.threshold(self.kind.family(), self.place.height), self.keys.iter().filter(may).count());
+        let (needed, usable) =
+            (record.threshold(self.kind.family(), self.place.height), self.keys.iter().filter(may).count());
         if usable < usize::from(needed) {
             let named = roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
             return Err(SignerRefusal::Role(format!(

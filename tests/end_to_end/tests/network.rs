@@ -11,7 +11,7 @@ fn invented(rows: u32) -> (String, u64) {
     );
     let mut sum = 0;
     for row in 0..rows {
-        let cents = 100_00 + u64::from(row);
+        let cents = 10_000 + u64::from(row);
         sum += cents;
         let _ = writeln!(
             text,

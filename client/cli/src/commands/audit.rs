@@ -41,7 +41,8 @@ pub struct Asked {
 /// Replays and reports; a finding is exit code 8.
 pub async fn run(session: &mut Session, asked: Asked) -> Result<()> {
     let Asked { file, network, mut reaches, block, invariants_every } = asked;
-    let network = network.map(|text| text.parse().map_err(|error| Failure::usage(format!("--network: {error}")))).transpose()?;
+    let network =
+        network.map(|text| text.parse().map_err(|error| Failure::usage(format!("--network: {error}")))).transpose()?;
     if file.is_none() && reaches.is_none() {
         reaches = Some(crate::commands::status::height(session).await?);
     }
@@ -50,18 +51,28 @@ pub async fn run(session: &mut Session, asked: Asked) -> Result<()> {
         let (height, id) = text.split_once('=').ok_or_else(wrong)?;
         Ok((Height(height.parse().map_err(|_| wrong())?), id.parse().map_err(|_| wrong())?))
     });
-    let expectations =
-        Expectations { network, reaches: reaches.map(Height), blocks: blocks.collect::<Result<BTreeMap<_, _>>>()?, invariants_every };
+    let expectations = Expectations {
+        network,
+        reaches: reaches.map(Height),
+        blocks: blocks.collect::<Result<BTreeMap<_, _>>>()?,
+        invariants_every,
+    };
 
     let bar = if draws_progress() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("{spinner} replaying, {bytes} read, {bytes_per_sec}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} replaying, {bytes} read, {bytes_per_sec}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     let begun = Instant::now();
     let pipeline = Pipeline::start(expectations);
     match &file {
         Some(path) => feed_file(path, &pipeline, &bar)?,
         None => {
             let mut writer = Chunks { pipeline: &pipeline };
-            session.client()?.export(0, reaches.unwrap_or_default(), &mut writer, |_, bytes| bar.set_position(bytes)).await?;
+            session
+                .client()?
+                .export(0, reaches.unwrap_or_default(), &mut writer, |_, bytes| bar.set_position(bytes))
+                .await?;
         }
     }
     let verdict = pipeline.finish()?;
@@ -106,7 +117,8 @@ impl Pipeline {
 
 /// Prepares lots side by side and hands them on in their order. One core is left to the execution.
 fn prepare_all(chunks: &Receiver<Vec<u8>>, prepared: &SyncSender<PreparedLot>) {
-    let side_by_side = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).clamp(1, 8));
+    let side_by_side =
+        std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).clamp(1, 8));
     let mut intake = Intake::new();
     let mut lots: Vec<Lot> = Vec::new();
     for chunk in chunks {
@@ -178,26 +190,63 @@ fn report(session: &Session, verdict: &Verdict, elapsed: Duration) -> Result<()>
     if sound {
         return Ok(());
     }
-    let first = verdict.findings.first().map_or_else(|| format!("{} heights could not be replayed", verdict.heights_not_replayed), ToString::to_string);
+    let first = verdict
+        .findings
+        .first()
+        .map_or_else(|| format!("{} heights could not be replayed", verdict.heights_not_replayed), ToString::to_string);
     Err(Failure::new(Exit::Verification, "AUDIT_FINDING", first)
         .hint("the finding names the place; --output json holds the bytes that show it")
         .value("report", data))
 }
 
 fn as_json(verdict: &Verdict, elapsed: Duration) -> Json {
-    let Verdict { network, name, height, block, time, state_root, transactions, receipts, signatures, votes, heights_not_replayed, totals, checks, not_checked, findings, findings_left_out } = verdict;
-    let checks: Map<String, Json> = checks.iter().map(|(check, count)| (check.name().to_owned(), json!({ "count": count, "claim": check.claim() }))).collect();
+    let Verdict {
+        network,
+        name,
+        height,
+        block,
+        time,
+        state_root,
+        transactions,
+        receipts,
+        signatures,
+        votes,
+        heights_not_replayed,
+        totals,
+        checks,
+        not_checked,
+        findings,
+        findings_left_out,
+    } = verdict;
+    let checks: Map<String, Json> = checks
+        .iter()
+        .map(|(check, count)| (check.name().to_owned(), json!({ "count": count, "claim": check.claim() })))
+        .collect();
     let funds: Map<String, Json> = totals.funds.iter().map(|(code, fund)| {
         (code.to_string(), json!({
             "currency": fund.currency.as_str(), "money_in_minor": fund.money_in.to_string(), "money_out_minor": fund.money_out.to_string(),
             "grants": fund.grants, "awarded_minor": fund.awarded.to_string(), "paid_minor": fund.paid.to_string(),
         }))
     }).collect();
-    let past: Map<String, Json> = totals.past_grants.iter().map(|(file, past)| {
-        let sums: Map<String, Json> = past.sums.iter().map(|(currency, (rows, minor))| (currency.to_string(), json!({ "rows": rows, "minor": minor.to_string() }))).collect();
-        (file.to_string(), json!({ "rows": past.rows, "sums": sums, "withdrawn": past.withdrawn }))
-    }).collect();
-    let kinds: Map<String, Json> = totals.kinds.iter().map(|(kind, count)| (kind.name().to_owned(), json!({ "applied": count.applied, "refused": count.refused }))).collect();
+    let past: Map<String, Json> = totals
+        .past_grants
+        .iter()
+        .map(|(file, past)| {
+            let sums: Map<String, Json> = past
+                .sums
+                .iter()
+                .map(|(currency, (rows, minor))| {
+                    (currency.to_string(), json!({ "rows": rows, "minor": minor.to_string() }))
+                })
+                .collect();
+            (file.to_string(), json!({ "rows": past.rows, "sums": sums, "withdrawn": past.withdrawn }))
+        })
+        .collect();
+    let kinds: Map<String, Json> = totals
+        .kinds
+        .iter()
+        .map(|(kind, count)| (kind.name().to_owned(), json!({ "applied": count.applied, "refused": count.refused })))
+        .collect();
     let speed = verdict.speed(elapsed);
     json!({
         "sound": verdict.is_sound(), "network": network.to_string(), "name": name, "height": height.0, "block": block.to_string(), "time": time.0,
@@ -212,7 +261,8 @@ fn as_json(verdict: &Verdict, elapsed: Duration) -> Json {
 fn finding(finding: &Finding) -> Json {
     let Finding { spot, check, detail, evidence } = finding;
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let evidence: Vec<_> = evidence.iter().map(|entry| json!({ "what": entry.what, "bytes": hex(&entry.bytes) })).collect();
+    let evidence: Vec<_> =
+        evidence.iter().map(|entry| json!({ "what": entry.what, "bytes": hex(&entry.bytes) })).collect();
     json!({ "spot": spot.to_string(), "check": check.name(), "detail": detail, "evidence": evidence })
 }
 
@@ -220,7 +270,14 @@ fn as_words(verdict: &Verdict, elapsed: Duration) -> String {
     use std::fmt::Write as _;
     let mut out = String::new();
     let _ = writeln!(out, "network {} ({})", verdict.name, verdict.network);
-    let _ = writeln!(out, "replayed to height {} of {}\n  block      {}\n  state root {}", verdict.height.0, time_in_words(verdict.time), verdict.block, verdict.state_root);
+    let _ = writeln!(
+        out,
+        "replayed to height {} of {}\n  block      {}\n  state root {}",
+        verdict.height.0,
+        time_in_words(verdict.time),
+        verdict.block,
+        verdict.state_root
+    );
     let _ = writeln!(out, "\nchecked:");
     for (check, count) in &verdict.checks {
         let _ = writeln!(out, "  {count:>9} x {:<12} {}", check.name(), check.claim());
@@ -230,20 +287,40 @@ fn as_words(verdict: &Verdict, elapsed: Duration) -> String {
         let _ = writeln!(out, "  - {sentence}");
     }
     let _ = writeln!(out, "\ncontrol totals:");
-    let words = |minor: u128, currency| i128::try_from(minor).map_or_else(|_| minor.to_string(), |minor| minor_in_words(minor, currency));
+    let words = |minor: u128, currency| {
+        i128::try_from(minor).map_or_else(|_| minor.to_string(), |minor| minor_in_words(minor, currency))
+    };
     for (code, fund) in &verdict.totals.funds {
-        let _ = writeln!(out, "  fund {code}: in {}, out {}, {} grants, awarded {}, paid {}",
-            words(fund.money_in, fund.currency), words(fund.money_out, fund.currency), fund.grants, words(fund.awarded, fund.currency), words(fund.paid, fund.currency));
+        let _ = writeln!(
+            out,
+            "  fund {code}: in {}, out {}, {} grants, awarded {}, paid {}",
+            words(fund.money_in, fund.currency),
+            words(fund.money_out, fund.currency),
+            fund.grants,
+            words(fund.awarded, fund.currency),
+            words(fund.paid, fund.currency)
+        );
     }
     for (file, past) in &verdict.totals.past_grants {
         let sums: Vec<_> = past.sums.iter().map(|(currency, (_, minor))| minor_in_words(*minor, *currency)).collect();
-        let _ = writeln!(out, "  past grants of file {}…: {} rows, {}{}", &file.to_string()[..16], past.rows, sums.join(", "), if past.withdrawn { ", withdrawn" } else { "" });
+        let _ = writeln!(
+            out,
+            "  past grants of file {}…: {} rows, {}{}",
+            &file.to_string()[..16],
+            past.rows,
+            sums.join(", "),
+            if past.withdrawn { ", withdrawn" } else { "" }
+        );
     }
     for (kind, count) in &verdict.totals.kinds {
         let _ = writeln!(out, "  {:<24} {} applied, {} refused", kind.name(), count.applied, count.refused);
     }
     let speed = verdict.speed(elapsed);
-    let _ = writeln!(out, "\nspeed: {} transactions in {} ms, {}/s", verdict.transactions, speed.millis, speed.transactions_per_second);
+    let _ = writeln!(
+        out,
+        "\nspeed: {} transactions in {} ms, {}/s",
+        verdict.transactions, speed.millis, speed.transactions_per_second
+    );
     for finding in &verdict.findings {
         let _ = writeln!(out, "FINDING {finding}");
     }

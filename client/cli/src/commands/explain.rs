@@ -8,7 +8,10 @@ use crate::{
 };
 use octroi_client::bridge;
 use octroi_exchange::scdl;
-use octroi_ledger::{Kind, refusal::{RefusalDoc, reason}};
+use octroi_ledger::{
+    Kind,
+    refusal::{RefusalDoc, reason},
+};
 use serde_json::{Value as Json, json};
 
 /// Explains one name, or lists all kinds.
@@ -29,7 +32,8 @@ pub fn run(session: &Session, name: Option<&str>) -> Result<()> {
         return session.printer.object(&json!({ "reason": row.code(), "given_when": row.meaning(), "where": "import of a file: the row is not published" }));
     }
     if let Some((kind, doc)) = refusals().find(|(_, doc)| doc.shared.as_str() == snake) {
-        let all: Vec<_> = refusals().filter(|(_, other)| other.shared == doc.shared).map(|(kind, doc)| reason(kind, doc)).collect();
+        let all: Vec<_> =
+            refusals().filter(|(_, other)| other.shared == doc.shared).map(|(kind, doc)| reason(kind, doc)).collect();
         return session.printer.object(&json!({ "shared_name": doc.shared.as_str(), "what_to_do": hints::refusal(doc.shared), "reasons": all, "for_example": reason(kind, doc) }));
     }
     let known = known();
@@ -48,7 +52,12 @@ fn refusals() -> impl Iterator<Item = (Kind, &'static RefusalDoc)> {
 fn known() -> Vec<String> {
     let kinds = Kind::ALL.iter().map(|kind| kind.name().to_uppercase());
     let rows = scdl::Reason::ALL.iter().map(|row| row.code().to_uppercase());
-    refusals().map(|(kind, doc)| reason(kind, doc)).chain(kinds).chain(hints::ADMISSION.iter().map(|(name, ..)| (*name).to_owned())).chain(rows).collect()
+    refusals()
+        .map(|(kind, doc)| reason(kind, doc))
+        .chain(kinds)
+        .chain(hints::ADMISSION.iter().map(|(name, ..)| (*name).to_owned()))
+        .chain(rows)
+        .collect()
 }
 
 fn refusal(kind: Kind, doc: &RefusalDoc) -> Json {
@@ -68,7 +77,11 @@ fn kinds(session: &Session) -> Result<()> {
         .map(|kind| json!({ "tag": format!("{:04x}", kind.tag()), "kind": kind.name(), "by": if kind.is_system() { "the ledger, when it is due" } else { "an organisation" }, "reasons": kind.refusals().len() }))
         .collect();
     let column = |title, pointer| Column { title, pointer, show: Show::Plain };
-    session.printer.list(&json!({ "kinds": rows }), &rows, &[column("tag", "/tag"), column("kind", "/kind"), column("made by", "/by"), column("reasons", "/reasons")])
+    session.printer.list(
+        &json!({ "kinds": rows }),
+        &rows,
+        &[column("tag", "/tag"), column("kind", "/kind"), column("made by", "/by"), column("reasons", "/reasons")],
+    )
 }
 
 fn explain_kind(session: &Session, kind: Kind) -> Result<()> {
@@ -81,15 +94,27 @@ fn explain_kind(session: &Session, kind: Kind) -> Result<()> {
     if session.printer.format != Format::Table {
         return session.printer.object(&json!({ "kind": kind.name(), "tag": format!("{:04x}", kind.tag()), "system": kind.is_system(), "fields": fields, "refusals": reasons }));
     }
-    let mut out = format!("{} (tag {:04x}, {})\n", kind.name(), kind.tag(), if kind.is_system() { "made by the ledger when it is due" } else { "asked by an organisation" });
+    let mut out = format!(
+        "{} (tag {:04x}, {})\n",
+        kind.name(),
+        kind.tag(),
+        if kind.is_system() { "made by the ledger when it is due" } else { "asked by an organisation" }
+    );
     let text_of = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     if !fields.is_empty() {
         out.push_str("\nfields:\n");
-        fields.iter().for_each(|field| out.push_str(&format!("  {:<18} {}\n", text_of(&field["field"]), text_of(&field["meaning"]))));
+        fields.iter().for_each(|field| {
+            out.push_str(&format!("  {:<18} {}\n", text_of(&field["field"]), text_of(&field["meaning"])))
+        });
     }
     out.push_str("\nrefusals, in the order in which they are checked:\n");
     for doc in &reasons {
-        out.push_str(&format!("  {}\n      {}\n      -> {}\n", text_of(&doc["reason"]), text_of(&doc["given_when"]), text_of(&doc["what_to_do"])));
+        out.push_str(&format!(
+            "  {}\n      {}\n      -> {}\n",
+            text_of(&doc["reason"]),
+            text_of(&doc["given_when"]),
+            text_of(&doc["what_to_do"])
+        ));
     }
     text(&out)
 }

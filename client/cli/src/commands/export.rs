@@ -15,12 +15,16 @@ use std::{
 
 /// Writes beside the target and moves it into place when it is whole: a file of that name is never half an archive.
 pub async fn archive(session: &mut Session, file: &Path, from: u64, to: u64) -> Result<()> {
-    let mut name = file.file_name().ok_or_else(|| Failure::usage(format!("{}: is no file name", file.display())))?.to_owned();
+    let mut name =
+        file.file_name().ok_or_else(|| Failure::usage(format!("{}: is no file name", file.display())))?.to_owned();
     name.push(".partial");
     let beside = file.with_file_name(name);
     let at = |error: std::io::Error| Failure::from(error).value("path", beside.display().to_string());
     let bar = if draws_progress() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("{spinner} height {msg}, {bytes}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} height {msg}, {bytes}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     let mut out = BufWriter::new(File::create(&beside).map_err(at)?);
     let exported = session
         .client()?

@@ -29,11 +29,13 @@ const LAG: Duration = Duration::from_secs(30);
 pub async fn run(session: &mut Session, arguments: Scdl) -> Result<()> {
     let Scdl { file, replaces } = arguments;
     let begun = Instant::now();
-    let replaces: Option<FileHash> =
-        replaces.map(|text| text.parse().map_err(|error| Failure::usage(format!("--replaces: {error}")))).transpose()?;
+    let replaces: Option<FileHash> = replaces
+        .map(|text| text.parse().map_err(|error| Failure::usage(format!("--replaces: {error}"))))
+        .transpose()?;
     let bytes = read_file(&file)?;
     let import = scdl::read(&bytes).map_err(|error| {
-        Failure::new(Exit::Usage, "FILE_FORMAT", format!("{}: {error}", file.display())).hint("the file must be SCDL, with a header that names its columns")
+        Failure::new(Exit::Usage, "FILE_FORMAT", format!("{}: {error}", file.display()))
+            .hint("the file must be SCDL, with a header that names its columns")
     })?;
     drop(bytes);
     let mut data = parsed(&import);
@@ -51,11 +53,15 @@ pub async fn run(session: &mut Session, arguments: Scdl) -> Result<()> {
     let network = client.info().await?.network;
     let valid_until = client.ledger_time().await?.saturating_add(VALIDITY.as_millis() as u64);
     let keys: Vec<_> = author.keys.iter().collect();
-    let missing: Vec<_> = import.accepted.iter().filter(|row| !present.contains(&(row.row, row.share_number))).collect();
+    let missing: Vec<_> =
+        import.accepted.iter().filter(|row| !present.contains(&(row.row, row.share_number))).collect();
     let mut rows_by_id: BTreeMap<TransactionId, (u32, u32)> = BTreeMap::new();
     let mut unbuilt = None;
     let bar = if draws_progress() { ProgressBar::new(missing.len() as u64) } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} rows committed, {per_sec}, {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} rows committed, {per_sec}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     let list = missing.iter().map_while(|row| {
         let payload = Payload::DeclarePastGrant(scdl::to_payload(row, import.file, replaces));
         match build(network, author.organisation, valid_until, payload) {
@@ -70,7 +76,10 @@ pub async fn run(session: &mut Session, arguments: Scdl) -> Result<()> {
             }
         }
     });
-    let report = client.submit_all(list, |Progress { applied, failed, .. }| bar.set_position(applied + failed)).await.map_err(|error| {
+    let report = client
+        .submit_all(list, |Progress { applied, failed, .. }| bar.set_position(applied + failed))
+        .await
+        .map_err(|error| {
         Failure::from(error).hint("run the same command again: it asks what is there and sends only the rest")
     })?;
     if let Some(error) = unbuilt {
@@ -78,7 +87,8 @@ pub async fn run(session: &mut Session, arguments: Scdl) -> Result<()> {
     }
     bar.finish_and_clear();
 
-    let (doubled, refused): (Vec<_>, Vec<_>) = report.failed.iter().partition(|status| status.reason == "DECLARE_PAST_GRANT_DUPLICATE");
+    let (doubled, refused): (Vec<_>, Vec<_>) =
+        report.failed.iter().partition(|status| status.reason == "DECLARE_PAST_GRANT_DUPLICATE");
     let refused: Vec<Json> = refused.iter().map(|status| {
         let row = TransactionId::try_from(status.id.as_slice()).ok().and_then(|id| rows_by_id.get(&id));
         json!({ "line": row.map(|row| row.0), "row": row.map(|row| row.1), "reason": status.reason, "message": status.message })
@@ -95,10 +105,23 @@ pub async fn run(session: &mut Session, arguments: Scdl) -> Result<()> {
     data.insert("millis".to_owned(), json!(begun.elapsed().as_millis() as u64));
     let failure = match (refused.first(), difference) {
         (Some(first), _) => Some(
-            Failure::new(Exit::Refused, first["reason"].as_str().unwrap_or("REFUSED"), format!("the ledger refused {} rows; the first, line {}: {}", refused.len(), first["line"], first["message"].as_str().unwrap_or_default()))
-                .hint(format!("octroi explain {}", first["reason"].as_str().unwrap_or_default())),
+            Failure::new(
+                Exit::Refused,
+                first["reason"].as_str().unwrap_or("REFUSED"),
+                format!(
+                    "the ledger refused {} rows; the first, line {}: {}",
+                    refused.len(),
+                    first["line"],
+                    first["message"].as_str().unwrap_or_default()
+                ),
+            )
+            .hint(format!("octroi explain {}", first["reason"].as_str().unwrap_or_default())),
         ),
-        (None, Some(difference)) => Some(Failure::new(Exit::Verification, "TOTALS_DIFFER", format!("the ledger's totals differ from the file's: {difference}"))),
+        (None, Some(difference)) => Some(Failure::new(
+            Exit::Verification,
+            "TOTALS_DIFFER",
+            format!("the ledger's totals differ from the file's: {difference}"),
+        )),
         (None, None) => None,
     };
     finish(session, data, failure)
@@ -106,13 +129,21 @@ pub async fn run(session: &mut Session, arguments: Scdl) -> Result<()> {
 
 /// What the parser says.
 fn parsed(import: &Import) -> Map<String, Json> {
-    let Import { file, encoding, delimiter, header: _, rows, blank, accepted, refused, totals, gaps, normalised } = import;
+    let Import { file, encoding, delimiter, header: _, rows, blank, accepted, refused, totals, gaps, normalised } =
+        import;
     let refusals: Vec<_> = refused.iter().map(|refusal| json!({
         "line": refusal.line, "column": refusal.column.map(|column| column.code()), "value": refusal.value, "reason": refusal.reason.code(),
     })).collect();
     let gaps: Map<String, Json> = gaps.iter().map(|(gap, count)| (gap.code(), json!(count))).collect();
-    let normalised: Map<String, Json> = normalised.iter().map(|((column, rule), count)| (format!("{}.{}", column.code(), rule.code()), json!(count))).collect();
-    let years: Vec<_> = totals.by_year.iter().map(|(year, total)| json!({ "year": year, "rows": total.rows, "minor": total.minor.to_string() })).collect();
+    let normalised: Map<String, Json> = normalised
+        .iter()
+        .map(|((column, rule), count)| (format!("{}.{}", column.code(), rule.code()), json!(count)))
+        .collect();
+    let years: Vec<_> = totals
+        .by_year
+        .iter()
+        .map(|(year, total)| json!({ "year": year, "rows": total.rows, "minor": total.minor.to_string() }))
+        .collect();
     let data = json!({
         "file": file.to_string(), "encoding": encoding.code(), "delimiter": delimiter.code(), "rows": rows, "accepted": accepted.len(), "refused": refused.len(), "blank": blank,
         "accepted_total_minor": totals.accepted_minor.to_string(), "refused_total_minor": totals.refused_minor.to_string(), "without_amount": totals.without_amount,
@@ -127,7 +158,9 @@ fn parsed(import: &Import) -> Map<String, Json> {
 /// What the ledger has of a file; a file that it has never seen is empty.
 async fn source_file(session: &mut Session, file: &FileHash) -> Result<Json> {
     match reads::ask(session, "FundingService", "GetSourceFile", &json!({ "file": file.to_string() })).await {
-        Err(failure) if failure.exit == Exit::NotFound => Ok(json!({ "rows": 0, "totals": [], "years": [], "present": [], "at": { "height": 0 } })),
+        Err(failure) if failure.exit == Exit::NotFound => {
+            Ok(json!({ "rows": 0, "totals": [], "years": [], "present": [], "at": { "height": 0 } }))
+        }
         other => other,
     }
 }
@@ -141,7 +174,12 @@ async fn settled(session: &mut Session, file: &FileHash, height: u64) -> Result<
             return Ok(answer);
         }
         if begun.elapsed() > LAG {
-            return Err(Failure::new(Exit::NotReady, "NODE_LAGS", format!("all rows are committed, but the node has not reached height {height}")).hint("run the same command again for the totals; nothing is sent twice"));
+            return Err(Failure::new(
+                Exit::NotReady,
+                "NODE_LAGS",
+                format!("all rows are committed, but the node has not reached height {height}"),
+            )
+            .hint("run the same command again for the totals; nothing is sent twice"));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -151,7 +189,11 @@ async fn settled(session: &mut Session, file: &FileHash, height: u64) -> Result<
 fn present(answer: &Json) -> BTreeSet<(u32, u32)> {
     let number = |value: &Json| value.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or_default();
     let ranges = answer["present"].as_array().into_iter().flatten();
-    ranges.flat_map(|range| (number(&range["first"])..=number(&range["last"])).map(|row| (row, number(&range["share_number"])))).collect()
+    ranges
+        .flat_map(|range| {
+            (number(&range["first"])..=number(&range["last"])).map(|row| (row, number(&range["share_number"])))
+        })
+        .collect()
 }
 
 /// The ledger's totals beside the file's, and the first difference.
@@ -179,13 +221,23 @@ fn compare(import: &Import, answer: &Json) -> (Json, Option<String>) {
     } else if total != import.totals.accepted_minor {
         Some(format!("{} minor units, {} were accepted", total, import.totals.accepted_minor))
     } else {
-        expected.iter().map(|(year, sums)| (year, sums, years.get(year))).find(|(_, sums, held)| *held != Some(*sums)).map(|(year, sums, held)| {
-            let (rows, minor) = held.copied().unwrap_or_default();
-            format!("year {year}: {rows} rows and {minor} minor units, {} and {} were accepted", sums.0, sums.1)
-        })
+        expected
+            .iter()
+            .map(|(year, sums)| (year, sums, years.get(year)))
+            .find(|(_, sums, held)| *held != Some(*sums))
+            .map(|(year, sums, held)| {
+                let (rows, minor) = held.copied().unwrap_or_default();
+                format!("year {year}: {rows} rows and {minor} minor units, {} and {} were accepted", sums.0, sums.1)
+            })
     };
-    let years: Vec<_> = years.iter().map(|(year, (rows, minor))| json!({ "year": year, "rows": rows, "minor": minor.to_string() })).collect();
-    (json!({ "rows": rows, "total_minor": total.to_string(), "years": years, "height": answer["at"]["height"], "state_root": answer["at"]["state_root"] }), difference)
+    let years: Vec<_> = years
+        .iter()
+        .map(|(year, (rows, minor))| json!({ "year": year, "rows": rows, "minor": minor.to_string() }))
+        .collect();
+    (
+        json!({ "rows": rows, "total_minor": total.to_string(), "years": years, "height": answer["at"]["height"], "state_root": answer["at"]["state_root"] }),
+        difference,
+    )
 }
 
 fn finish(session: &Session, data: Map<String, Json>, failure: Option<Failure>) -> Result<()> {
@@ -202,19 +254,48 @@ fn finish(session: &Session, data: Map<String, Json>, failure: Option<Failure>) 
 
 fn words(data: &Json) -> String {
     use std::fmt::Write as _;
-    let sum = |value: &Json| value.as_str().and_then(|text| text.parse().ok()).map_or_else(String::new, |minor| minor_in_words(minor, Currency::EUR));
+    let sum = |value: &Json| {
+        value
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .map_or_else(String::new, |minor| minor_in_words(minor, Currency::EUR))
+    };
     let mut out = String::new();
-    let _ = writeln!(out, "file {} ({}, {})", data["file"].as_str().unwrap_or_default(), data["encoding"].as_str().unwrap_or_default(), data["delimiter"].as_str().unwrap_or_default());
-    let _ = writeln!(out, "{} rows: {} accepted, {} refused; {} blank lines", data["rows"], data["accepted"], data["refused"], data["blank"]);
+    let _ = writeln!(
+        out,
+        "file {} ({}, {})",
+        data["file"].as_str().unwrap_or_default(),
+        data["encoding"].as_str().unwrap_or_default(),
+        data["delimiter"].as_str().unwrap_or_default()
+    );
+    let _ = writeln!(
+        out,
+        "{} rows: {} accepted, {} refused; {} blank lines",
+        data["rows"], data["accepted"], data["refused"], data["blank"]
+    );
     let _ = writeln!(out, "accepted {}", sum(&data["accepted_total_minor"]));
     for year in data["years"].as_array().into_iter().flatten() {
         let _ = writeln!(out, "  {}  {:>7} rows  {:>22}", year["year"], year["rows"], sum(&year["minor"]));
     }
     for refusal in data["refusals"].as_array().into_iter().flatten() {
         let column = refusal["column"].as_str().unwrap_or("row");
-        let _ = writeln!(out, "refused line {}, {column}: {} ({})", refusal["line"], refusal["value"].as_str().unwrap_or_default(), refusal["reason"].as_str().unwrap_or_default());
+        let _ = writeln!(
+            out,
+            "refused line {}, {column}: {} ({})",
+            refusal["line"],
+            refusal["value"].as_str().unwrap_or_default(),
+            refusal["reason"].as_str().unwrap_or_default()
+        );
     }
-    let list = |value: &Json| value.as_object().into_iter().flatten().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
+    let list = |value: &Json| {
+        value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     for (title, value) in [("gaps", &data["gaps"]), ("normalised", &data["normalised"])] {
         if value.as_object().is_some_and(|table| !table.is_empty()) {
             let _ = writeln!(out, "{title}: {}", list(value));
@@ -226,7 +307,13 @@ fn words(data: &Json) -> String {
     }
     let _ = writeln!(out, "published {}, already there {}", data["published"], data["already_there"]);
     let ledger = &data["ledger"];
-    let _ = writeln!(out, "the ledger at height {} holds {} rows of this file, {}", ledger["height"], ledger["rows"], sum(&ledger["total_minor"]));
+    let _ = writeln!(
+        out,
+        "the ledger at height {} holds {} rows of this file, {}",
+        ledger["height"],
+        ledger["rows"],
+        sum(&ledger["total_minor"])
+    );
     let _ = writeln!(out, "control totals {}", if data["totals_equal"] == json!(true) { "agree" } else { "DIFFER" });
     out
 }

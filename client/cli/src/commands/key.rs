@@ -48,7 +48,10 @@ fn meta(owner: &KeyOwner) -> Result<KeyMeta> {
     let KeyOwner { organisation, office, organisation_id, label, dev: _ } = owner;
     let wrong = |flag: &str, error: &dyn std::fmt::Display| Failure::usage(format!("{flag}: {error}"));
     Ok(KeyMeta {
-        organisation: organisation_id.as_deref().map(|id| id.parse().map_err(|error| wrong("--organisation-id", &error))).transpose()?,
+        organisation: organisation_id
+            .as_deref()
+            .map(|id| id.parse().map_err(|error| wrong("--organisation-id", &error)))
+            .transpose()?,
         organisation_code: organisation.parse().map_err(|error| wrong("--organisation", &error))?,
         office: office.parse().map_err(|error| wrong("--office", &error))?,
         label: label.clone(),
@@ -70,7 +73,11 @@ fn add(session: &mut Session, secret: &SecretKey, owner: &KeyOwner) -> Result<()
 }
 
 fn read_secret(path: &Path) -> Result<SecretKey> {
-    let text = if path.as_os_str() == "-" { Zeroizing::new(std::io::read_to_string(std::io::stdin())?) } else { Zeroizing::new(read_text(path)?) };
+    let text = if path.as_os_str() == "-" {
+        Zeroizing::new(std::io::read_to_string(std::io::stdin())?)
+    } else {
+        Zeroizing::new(read_text(path)?)
+    };
     let text = text.trim();
     let wrong = || Failure::usage(format!("{}: is not a secret key of 64 hexadecimal digits", path.display()));
     if text.len() != 64 {
@@ -86,13 +93,17 @@ fn read_secret(path: &Path) -> Result<SecretKey> {
 fn list(session: &Session) -> Result<()> {
     let rows: Vec<Json> = session.keyring().list()?.iter().map(shown).collect();
     let column = |title, pointer, show| Column { title, pointer, show };
-    session.printer.list(&json!({ "keys": rows }), &rows, &[
-        column("organisation", "/organisation_code", Show::Plain),
-        column("office", "/office", Show::Plain),
-        column("key", "/key", Show::Plain),
-        column("id", "/organisation", Show::Id),
-        column("label", "/label", Show::Plain),
-    ])
+    session.printer.list(
+        &json!({ "keys": rows }),
+        &rows,
+        &[
+            column("organisation", "/organisation_code", Show::Plain),
+            column("office", "/office", Show::Plain),
+            column("key", "/key", Show::Plain),
+            column("id", "/organisation", Show::Id),
+            column("label", "/label", Show::Plain),
+        ],
+    )
 }
 
 /// The new key is written before the transaction is sent: a key that is on the ledger and nowhere else would lock its owner out.
@@ -121,7 +132,12 @@ async fn rotate(session: &mut Session, after: u64) -> Result<()> {
         let meta = KeyMeta { organisation: Some(organisation), organisation_code, office, label };
         let cost = if dev { Cost::Dev } else { Cost::Interactive };
         let file = session.keyring().add(&keystore::seal(&secret, &meta, &passphrase, cost)?)?;
-        session.printer.say(format!("new key {} in {}; it holds from height {}, until then the old one signs", secret.public(), file.path.display(), height + after.max(1)));
+        session.printer.say(format!(
+            "new key {} in {}; it holds from height {}, until then the old one signs",
+            secret.public(),
+            file.path.display(),
+            height + after.max(1)
+        ));
     }
     submitting::act(session, payload).await?.finish(session)
 }

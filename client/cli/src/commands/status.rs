@@ -31,10 +31,20 @@ pub async fn run(session: &mut Session) -> Result<()> {
         let time = |value: &Json| value.as_u64().map_or_else(String::new, |time| time_in_words(BlockTime(time)));
         let mut out = format!(
             "network     {} ({}){}\nnode        octroi {}, rules {}\nheight      {} of {}\nledger time {}\nstate root  {}\nmempool     {} transactions, {} bytes\nvalidators  {}, peers connected {}\nready       {}\n",
-            text(&node["network_name"]), text(&node["network"]), if node["dev"] == json!(true) { ", development" } else { "" },
-            text(&node["version"]), node["rules_version"],
-            status["at"]["height"], time(&status["at"]["time"]), time(&status["ledger_time"]), text(&status["at"]["state_root"]),
-            status["mempool_transactions"], status["mempool_bytes"], status["validators"], status["peers"], if ready { "yes" } else { "no" },
+            text(&node["network_name"]),
+            text(&node["network"]),
+            if node["dev"] == json!(true) { ", development" } else { "" },
+            text(&node["version"]),
+            node["rules_version"],
+            status["at"]["height"],
+            time(&status["at"]["time"]),
+            time(&status["ledger_time"]),
+            text(&status["at"]["state_root"]),
+            status["mempool_transactions"],
+            status["mempool_bytes"],
+            status["validators"],
+            status["peers"],
+            if ready { "yes" } else { "no" },
         );
         for check in status["checks"].as_array().into_iter().flatten() {
             let mark = if check["ok"] == json!(true) { "ok " } else { "NOT" };
@@ -47,6 +57,14 @@ pub async fn run(session: &mut Session) -> Result<()> {
     if ready {
         return Ok(());
     }
-    let failed: Vec<_> = status["checks"].as_array().into_iter().flatten().filter(|check| check["ok"] != json!(true)).map(|check| check["detail"].clone()).collect();
-    Err(Failure::new(Exit::NotReady, "NODE_NOT_READY", "the node is not ready").value("status", data).value("failed", failed))
+    let failed: Vec<_> = status["checks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|check| check["ok"] != json!(true))
+        .map(|check| check["detail"].clone())
+        .collect();
+    Err(Failure::new(Exit::NotReady, "NODE_NOT_READY", "the node is not ready")
+        .value("status", data)
+        .value("failed", failed))
 }

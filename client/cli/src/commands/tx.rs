@@ -24,7 +24,9 @@ use std::{
 pub async fn run(session: &mut Session, command: Tx) -> Result<()> {
     match command {
         Tx::Template { kind } => template(&kind),
-        Tx::Build { file, network, organisation, valid_until, out } => build(session, &file, network, organisation, &valid_until, out).await,
+        Tx::Build { file, network, organisation, valid_until, out } => {
+            build(session, &file, network, organisation, &valid_until, out).await
+        }
         Tx::Sign { file, out } => sign(session, &file, out),
         Tx::Combine { files, out } => combine(&files, out),
         Tx::Simulate { file } => {
@@ -41,7 +43,8 @@ pub async fn run(session: &mut Session, command: Tx) -> Result<()> {
             let max_wait = Duration::from_secs(session.global.max_wait);
             let status = session.client()?.wait(&id, max_wait).await?;
             let answer = session.client()?.transaction(&id).await.ok();
-            let kind = answer.and_then(|answer| held(answer.transaction?).ok()).map(|transaction| transaction.payload.kind());
+            let kind =
+                answer.and_then(|answer| held(answer.transaction?).ok()).map(|transaction| transaction.payload.kind());
             submitting::outcome(id, kind, &status, Mode::Sent(Until::Committed)).finish(session)
         }
         Tx::Show { transaction } => show(session, &transaction).await,
@@ -52,7 +55,8 @@ fn template(kind: &str) -> Result<()> {
     let kind = kind.replace('-', "_");
     let text = bridge::template(&kind).ok_or_else(|| {
         let kinds = bridge::kinds();
-        let near = kinds.iter().max_by(|a, b| strsim::jaro_winkler(a, &kind).total_cmp(&strsim::jaro_winkler(b, &kind)));
+        let near =
+            kinds.iter().max_by(|a, b| strsim::jaro_winkler(a, &kind).total_cmp(&strsim::jaro_winkler(b, &kind)));
         let failure = Failure::usage(format!("no kind is called {kind:?}"));
         match near.filter(|near| strsim::jaro_winkler(near, &kind) > 0.8) {
             Some(near) => failure.hint(format!("did you mean {near:?}?")),
@@ -62,9 +66,17 @@ fn template(kind: &str) -> Result<()> {
     output::text(&text)
 }
 
-async fn build(session: &mut Session, file: &Path, network: Option<String>, organisation: Option<String>, valid_until: &str, out: Option<PathBuf>) -> Result<()> {
+async fn build(
+    session: &mut Session,
+    file: &Path,
+    network: Option<String>,
+    organisation: Option<String>,
+    valid_until: &str,
+    out: Option<PathBuf>,
+) -> Result<()> {
     let json = acts::read_payload_file(file)?;
-    let network: Option<NetworkId> = network.map(|text| text.parse().map_err(|error| Failure::usage(format!("--network: {error}")))).transpose()?;
+    let network: Option<NetworkId> =
+        network.map(|text| text.parse().map_err(|error| Failure::usage(format!("--network: {error}")))).transpose()?;
     let (network, info, now) = match network {
         Some(network) => (network, None, None),
         None => {
@@ -81,7 +93,9 @@ async fn build(session: &mut Session, file: &Path, network: Option<String>, orga
             Ok(id) => id,
             Err(_) => match names.resolve(&format!("org:{text}")) {
                 Some(Ok(bytes)) => OrganisationId::try_from(bytes.as_slice()).map_err(Failure::usage)?,
-                Some(Err(error)) => return Err(Failure::usage(error).hint("give the id of the organisation, 64 hexadecimal digits")),
+                Some(Err(error)) => {
+                    return Err(Failure::usage(error).hint("give the id of the organisation, 64 hexadecimal digits"));
+                }
                 None => return Err(Failure::usage(format!("{text:?} is no organisation"))),
             },
         },
@@ -91,15 +105,22 @@ async fn build(session: &mut Session, file: &Path, network: Option<String>, orga
             match (&file.public.meta.organisation, &info) {
                 (Some(id), _) => *id,
                 (None, Some(info)) => session.organisation_of(file, &info.network_name),
-                (None, None) => return Err(Failure::usage("the key file names no organisation id").hint("give --organisation ID, or build with a node")),
+                (None, None) => {
+                    return Err(Failure::usage("the key file names no organisation id")
+                        .hint("give --organisation ID, or build with a node"));
+                }
             }
         }
     };
-    let valid_until = bridge::parse_time(valid_until, now).map_err(|error| Failure::usage(format!("--valid-until: {error}")))?;
+    let valid_until =
+        bridge::parse_time(valid_until, now).map_err(|error| Failure::usage(format!("--valid-until: {error}")))?;
     let transaction = octroi_client::build(network, organisation, octroi_primitives::BlockTime(valid_until), payload)?;
     let text = file_of(&transaction, &transaction.to_bytes(), &[]);
     write(out, &text)?;
-    session.printer.say(format!("it may enter a block until {}; validators take it from one hour before by default", bridge::time_in_words(transaction.valid_until)));
+    session.printer.say(format!(
+        "it may enter a block until {}; validators take it from one hour before by default",
+        bridge::time_in_words(transaction.valid_until)
+    ));
     Ok(())
 }
 
@@ -108,7 +129,11 @@ fn sign(session: &mut Session, file: &Path, out: Option<PathBuf>) -> Result<()> 
     let files = session.author_files()?;
     let keys = session.unlock(&files)?;
     let again = transaction.sign(&keys.iter().collect::<Vec<_>>());
-    let signed = if signatures.is_empty() { again } else { again.combine(from_parts(&transaction, signatures)?).map_err(Failure::usage)? };
+    let signed = if signatures.is_empty() {
+        again
+    } else {
+        again.combine(from_parts(&transaction, signatures)?).map_err(Failure::usage)?
+    };
     write(out, &file_of_signed(&signed))
 }
 
@@ -122,7 +147,8 @@ fn combine(files: &[PathBuf], out: Option<PathBuf>) -> Result<()> {
 async fn show(session: &mut Session, text: &str) -> Result<()> {
     if let Ok(id) = text.parse::<TransactionId>() {
         let answer = session.client()?.transaction(&id).await?;
-        let mut data = bridge::write_bytes("GetTransactionResponse", &prost::Message::encode_to_vec(&answer)).unwrap_or_default();
+        let mut data =
+            bridge::write_bytes("GetTransactionResponse", &prost::Message::encode_to_vec(&answer)).unwrap_or_default();
         if let Some(Ok(transaction)) = answer.transaction.map(held) {
             data["transaction"] = contents(&transaction, &id);
         }
@@ -158,7 +184,8 @@ fn file_of(transaction: &Transaction, body: &[u8], signatures: &[pb::KeySignatur
     let mut json = contents(transaction, &Transaction::id(body));
     json["version"] = json!(1);
     json["body"] = json!(hex(body));
-    json["signatures"] = signatures.iter().map(|entry| json!({ "key": hex(&entry.key), "signature": hex(&entry.signature) })).collect();
+    json["signatures"] =
+        signatures.iter().map(|entry| json!({ "key": hex(&entry.key), "signature": hex(&entry.signature) })).collect();
     format!("{json:#}\n")
 }
 
@@ -168,7 +195,8 @@ fn file_of_signed(signed: &SignedTransaction) -> String {
 
 /// Reads a transaction file. The body counts; what stands beside it in clear must say the same, since that is what a signer read.
 fn read(path: &Path) -> Result<(Transaction, Vec<pb::KeySignature>)> {
-    let wrong = |what: &str| Failure::usage(format!("{}: {what}", path.display())).hint("'octroi tx build' makes such a file");
+    let wrong =
+        |what: &str| Failure::usage(format!("{}: {what}", path.display())).hint("'octroi tx build' makes such a file");
     let json: Json = serde_json::from_str(&read_text(path)?).map_err(|error| wrong(&error.to_string()))?;
     if json["version"] != json!(1) {
         return Err(wrong("is no transaction file of version 1"));
@@ -182,7 +210,8 @@ fn read(path: &Path) -> Result<(Transaction, Vec<pb::KeySignature>)> {
         }
     }
     let signatures = json["signatures"].as_array().into_iter().flatten().map(|entry| {
-        let bytes = |name: &str| entry[name].as_str().and_then(unhex).ok_or_else(|| wrong("has a signature that is none"));
+        let bytes =
+            |name: &str| entry[name].as_str().and_then(unhex).ok_or_else(|| wrong("has a signature that is none"));
         Ok(pb::KeySignature { key: bytes("key")?, signature: bytes("signature")? })
     });
     Ok((transaction, signatures.collect::<Result<_>>()?))
@@ -195,7 +224,9 @@ fn from_parts(transaction: &Transaction, signatures: Vec<pb::KeySignature>) -> R
 fn signed(path: &Path) -> Result<SignedTransaction> {
     let (transaction, signatures) = read(path)?;
     if signatures.is_empty() {
-        return Err(Failure::usage(format!("{}: has no signature", path.display())).hint("sign it with 'octroi tx sign'"));
+        return Err(
+            Failure::usage(format!("{}: has no signature", path.display())).hint("sign it with 'octroi tx sign'")
+        );
     }
     from_parts(&transaction, signatures)
 }
@@ -203,7 +234,9 @@ fn signed(path: &Path) -> Result<SignedTransaction> {
 fn write(out: Option<PathBuf>, text: &str) -> Result<()> {
     match out {
         None => output::text(text),
-        Some(path) => std::fs::write(&path, text).map_err(|error| Failure::from(error).value("path", path.display().to_string())),
+        Some(path) => {
+            std::fs::write(&path, text).map_err(|error| Failure::from(error).value("path", path.display().to_string()))
+        }
     }
 }
 
@@ -212,7 +245,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || !text.is_ascii() {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()

@@ -25,7 +25,8 @@ pub const COLUMNS: &[Column] = &[
 pub async fn run(session: &mut Session, arguments: Watch) -> Result<()> {
     let Watch { after, kind, subject, count, until_height } = arguments;
     if session.printer.format == Format::Csv {
-        return Err(Failure::usage("events cannot be watched as CSV").hint("use --output jsonl, or 'octroi event list --output csv'"));
+        return Err(Failure::usage("events cannot be watched as CSV")
+            .hint("use --output jsonl, or 'octroi event list --output csv'"));
     }
     let after = match after {
         Some(cursor) => cursor,
@@ -58,9 +59,16 @@ fn show(format: Format, record: &pb::EventRecord) -> Result<()> {
     if format != Format::Table {
         return line(&json);
     }
-    let who = json["organisation"].as_str().filter(|id| !id.is_empty()).map_or("due work", |id| &id[..id.len().min(16)]);
+    let who =
+        json["organisation"].as_str().filter(|id| !id.is_empty()).map_or("due work", |id| &id[..id.len().min(16)]);
     let event = json["event"].as_object().and_then(|event| event.values().next()).cloned().unwrap_or_default();
-    text(&format!("{:>10}  {}  {:<24} {who}  {}\n", record.cursor, time_in_words(BlockTime(record.time)), record.kind, brief(&event)))
+    text(&format!(
+        "{:>10}  {}  {:<24} {who}  {}\n",
+        record.cursor,
+        time_in_words(BlockTime(record.time)),
+        record.kind,
+        brief(&event)
+    ))
 }
 
 /// The first values of an event that say most on one line.
@@ -69,7 +77,9 @@ fn brief(event: &Json) -> String {
         Json::String(text) if text.len() == 64 => Some(format!("{name}={}…", &text[..12])),
         Json::String(text) if !text.is_empty() => Some(format!("{name}={text}")),
         Json::Number(number) => Some(format!("{name}={number}")),
-        Json::Object(table) if table.contains_key("minor") => Some(format!("{name}={} {}", table["minor"].as_str()?, table["currency"].as_str()?)),
+        Json::Object(table) if table.contains_key("minor") => {
+            Some(format!("{name}={} {}", table["minor"].as_str()?, table["currency"].as_str()?))
+        }
         _ => None,
     };
     event.as_object().into_iter().flatten().filter_map(plain).take(5).collect::<Vec<_>>().join(" ")

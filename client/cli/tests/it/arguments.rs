@@ -27,7 +27,11 @@ fn wrong_words_are_an_envelope_when_programs_read() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [&["promis"][..], &["promise", "--amout", "1 EUR"], &["tx", "template", "promise"]] {
         let (envelope, code) = json(folder.path(), arguments);
-        assert_eq!((code, &envelope["version"], &envelope["error"]["reason"]), (2, &1.into(), &"USAGE".into()), "{envelope}");
+        assert_eq!(
+            (code, &envelope["version"], &envelope["error"]["reason"]),
+            (2, &1.into(), &"USAGE".into()),
+            "{envelope}"
+        );
     }
 }
 
@@ -47,7 +51,11 @@ fn no_node_is_exit_code_3_and_a_dead_one_7() {
 #[test]
 fn a_context_names_nodes_and_its_typos_are_errors() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("contexts.toml"), "default = \"here\"\n[contexts.here]\nendpoints = [\"http://127.0.0.1:1\"]\n").unwrap();
+    std::fs::write(
+        folder.path().join("contexts.toml"),
+        "default = \"here\"\n[contexts.here]\nendpoints = [\"http://127.0.0.1:1\"]\n",
+    )
+    .unwrap();
     assert_eq!(json(folder.path(), &["status"]).1, 7);
     std::fs::write(folder.path().join("contexts.toml"), "[contexts.here]\nendpoint = []\n").unwrap();
     let (envelope, code) = json(folder.path(), &["status"]);
@@ -61,8 +69,36 @@ fn help_is_no_failure_and_lists_every_act() {
     let output = octroi(folder.path(), &["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    for act in ["register-org", "attest", "match", "promise", "declare", "assess", "close-period", "open-call", "apply", "screen", "review", "propose", "ballot",
-        "sign-convention", "evidence", "judge", "order", "release", "advance-clock", "past-grant", "grant", "levy", "fund", "watch", "explain", "import", "audit", "export"] {
+    for act in [
+        "register-org",
+        "attest",
+        "match",
+        "promise",
+        "declare",
+        "assess",
+        "close-period",
+        "open-call",
+        "apply",
+        "screen",
+        "review",
+        "propose",
+        "ballot",
+        "sign-convention",
+        "evidence",
+        "judge",
+        "order",
+        "release",
+        "advance-clock",
+        "past-grant",
+        "grant",
+        "levy",
+        "fund",
+        "watch",
+        "explain",
+        "import",
+        "audit",
+        "export",
+    ] {
         assert!(text.contains(&format!("  {act} ")), "{act}");
     }
 }

@@ -27,7 +27,11 @@ fn control_totals_of_real_files_are_those_of_their_publishers() {
         let (envelope, code) = json(folder.path(), &["import", "scdl", file.to_str().unwrap(), "--dry-run"]);
         assert_eq!(code, 0, "{envelope}");
         let data = &envelope["data"];
-        assert_eq!((&data["rows"], &data["accepted"], &data["blank"]), (&rows.into(), &accepted.into(), &blank.into()), "{name}");
+        assert_eq!(
+            (&data["rows"], &data["accepted"], &data["blank"]),
+            (&rows.into(), &accepted.into(), &blank.into()),
+            "{name}"
+        );
         assert_eq!(data["accepted_total_minor"], total, "{name}");
         assert_eq!(data["refusals"].as_array().unwrap().len(), rows - accepted, "{name}");
     }
@@ -40,7 +44,10 @@ fn a_grand_total_is_refused_by_line_column_value_and_reason() {
     let file = shared.join("data/subsidies/loire-atlantique-2008-2018.csv");
     let (envelope, _) = json(folder.path(), &["import", "scdl", file.to_str().unwrap(), "--dry-run"]);
     insta::assert_json_snapshot!("import_refusals", envelope["data"]["refusals"]);
-    insta::assert_snapshot!("import_table", stdout(folder.path(), &["import", "scdl", file.to_str().unwrap(), "--dry-run"]));
+    insta::assert_snapshot!(
+        "import_table",
+        stdout(folder.path(), &["import", "scdl", file.to_str().unwrap(), "--dry-run"])
+    );
 }
 
 #[test]

@@ -17,7 +17,10 @@ pub fn octroi(folder: &Path, arguments: &[&str]) -> Output {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OCTROI_")) {
         command.env_remove(name);
     }
-    command.env("OCTROI_CONFIG", folder.join("contexts.toml")).env("OCTROI_KEYS", folder.join("keys")).env("NO_COLOR", "1");
+    command
+        .env("OCTROI_CONFIG", folder.join("contexts.toml"))
+        .env("OCTROI_KEYS", folder.join("keys"))
+        .env("NO_COLOR", "1");
     command.env("OCTROI_PASSPHRASE", "test passphrase").env("COLUMNS", "120").args(arguments);
     command.output().expect("the program was built")
 }
@@ -35,6 +38,7 @@ pub fn json(folder: &Path, arguments: &[&str]) -> (serde_json::Value, i32) {
     all.extend(arguments);
     let output = octroi(folder, &all);
     let text = String::from_utf8(output.stdout).expect("output is UTF-8");
-    let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
     (value, output.status.code().expect("the program was not killed"))
 }

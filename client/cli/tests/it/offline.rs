@@ -11,9 +11,28 @@ const ORGANISATION: &str = "2222222222222222222222222222222222222222222222222222
 /// A promise, built for a network that need not exist.
 pub fn build(folder: &Path) -> PathBuf {
     let payload = folder.join("promise.toml");
-    std::fs::write(&payload, "[promise_contribution]\nfund = \"commun\"\namount = \"12 500,00 EUR\"\ndue = \"2027-03-31\"\n").unwrap();
+    std::fs::write(
+        &payload,
+        "[promise_contribution]\nfund = \"commun\"\namount = \"12 500,00 EUR\"\ndue = \"2027-03-31\"\n",
+    )
+    .unwrap();
     let out = folder.join("promise.json");
-    stdout(folder, &["tx", "build", payload.to_str().unwrap(), "--network", NETWORK, "--organisation", ORGANISATION, "--valid-until", "2027-01-02T08:00:00Z", "--out", out.to_str().unwrap()]);
+    stdout(
+        folder,
+        &[
+            "tx",
+            "build",
+            payload.to_str().unwrap(),
+            "--network",
+            NETWORK,
+            "--organisation",
+            ORGANISATION,
+            "--valid-until",
+            "2027-01-02T08:00:00Z",
+            "--out",
+            out.to_str().unwrap(),
+        ],
+    );
     out
 }
 
@@ -33,7 +52,18 @@ fn two_offices_sign_apart_and_the_joined_file_verifies() {
     key(folder.path(), "clerk");
     build(folder.path());
     for office in ["ordonnateur", "clerk"] {
-        stdout(folder.path(), &["tx", "sign", &at("promise.json"), "--as", &format!("region.{office}"), "--out", &at(&format!("{office}.json"))]);
+        stdout(
+            folder.path(),
+            &[
+                "tx",
+                "sign",
+                &at("promise.json"),
+                "--as",
+                &format!("region.{office}"),
+                "--out",
+                &at(&format!("{office}.json")),
+            ],
+        );
     }
     stdout(folder.path(), &["tx", "combine", &at("ordonnateur.json"), &at("clerk.json"), "--out", &at("both.json")]);
     let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(at("both.json")).unwrap()).unwrap();
@@ -70,8 +100,25 @@ fn an_unsigned_file_is_not_submitted_and_a_wrong_field_is_named() {
     assert_eq!((code, envelope["error"]["hint"].as_str()), (2, Some("sign it with 'octroi tx sign'")), "{envelope}");
     let payload = folder.path().join("wrong.toml");
     std::fs::write(&payload, "[promise_contribution]\nfund = \"commun\"\namuont = \"1 EUR\"\n").unwrap();
-    let (envelope, code) = json(folder.path(), &["tx", "build", payload.to_str().unwrap(), "--network", NETWORK, "--organisation", ORGANISATION, "--valid-until", "1"]);
-    assert_eq!((code, envelope["error"]["metadata"]["field"].as_str()), (2, Some("promise_contribution.amuont")), "{envelope}");
+    let (envelope, code) = json(
+        folder.path(),
+        &[
+            "tx",
+            "build",
+            payload.to_str().unwrap(),
+            "--network",
+            NETWORK,
+            "--organisation",
+            ORGANISATION,
+            "--valid-until",
+            "1",
+        ],
+    );
+    assert_eq!(
+        (code, envelope["error"]["metadata"]["field"].as_str()),
+        (2, Some("promise_contribution.amuont")),
+        "{envelope}"
+    );
 }
 
 #[test]
@@ -80,7 +127,20 @@ fn every_template_of_the_program_builds() {
     for kind in octroi_ledger::Kind::ACTIONS {
         let path = folder.path().join(format!("{kind}.toml"));
         std::fs::write(&path, stdout(folder.path(), &["tx", "template", kind.name()])).unwrap();
-        let output = octroi(folder.path(), &["tx", "build", path.to_str().unwrap(), "--network", NETWORK, "--organisation", ORGANISATION, "--valid-until", "1"]);
+        let output = octroi(
+            folder.path(),
+            &[
+                "tx",
+                "build",
+                path.to_str().unwrap(),
+                "--network",
+                NETWORK,
+                "--organisation",
+                ORGANISATION,
+                "--valid-until",
+                "1",
+            ],
+        );
         // The values of a template are of the right form; rules may still refuse what they say.
         assert!(matches!(output.status.code(), Some(0 | 2)), "{kind}");
         assert!(!String::from_utf8_lossy(&output.stderr).contains("no such field"), "{kind}");

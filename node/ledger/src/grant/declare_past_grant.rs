@@ -406,10 +406,8 @@ impl Effect for PastGrantDeclared {
 
     fn subjects(&self) -> Vec<RecordRef> {
         let declaration = &self.declaration;
-        let mut subjects = vec![
-            RecordRef::of::<PastGrant>(&declaration.key()),
-            RecordRef::of::<PastGrantFile>(&declaration.file),
-        ];
+        let mut subjects =
+            vec![RecordRef::of::<PastGrant>(&declaration.key()), RecordRef::of::<PastGrantFile>(&declaration.file)];
         if let Some(replaced) = declaration.replaces
             && self.withdraws
         {
@@ -633,7 +631,9 @@ mod tests {
         assert_eq!(network.refusal("asso2", declared(1, "x")), "RoleFunder");
         network.run("region", declared(1, "x")).unwrap();
         network.run("region", declared(2, "x")).unwrap();
-        let Event::DeclarePastGrant(event) = network.run("asso1", declared(1, "y")).unwrap() else { panic!("declared") };
+        let Event::DeclarePastGrant(event) = network.run("asso1", declared(1, "y")).unwrap() else {
+            panic!("declared")
+        };
         assert_eq!(event.funder, Some(fixture::id("asso1")));
         network.run("region", declared(2, "y")).unwrap();
     }

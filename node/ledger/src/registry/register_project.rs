@@ -72,16 +72,14 @@ refusals! {
 signer_refusals!(Refused);
 
 /// The first item that stands in a list before.
-fn repeated<T: Ord>(items: impl IntoIterator<Item = T>) -> Option<T>
-where
-    T: Copy,
-{
+fn repeated<T: Ord + Copy>(items: impl IntoIterator<Item = T>) -> Option<T> {
     let mut seen = BTreeSet::new();
     items.into_iter().find(|item| !seen.insert(*item))
 }
 
 fn is_spdx(licence: &str) -> bool {
-    !licence.is_empty() && licence.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'))
+    !licence.is_empty()
+        && licence.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'))
 }
 
 impl Action for RegisterProject {
@@ -117,18 +115,8 @@ impl Action for RegisterProject {
     }
 
     fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<ProjectRegistered, Refused> {
-        let Self {
-            title,
-            categories,
-            territory,
-            licence,
-            rights,
-            resource,
-            community,
-            rules,
-            co_holders,
-            replicates,
-        } = self.clone();
+        let Self { title, categories, territory, licence, rights, resource, community, rules, co_holders, replicates } =
+            self.clone();
         cx.authorise(state, Role::Beneficiary, Scope::Network)?;
         if let Some(territory) = territory
             && !state.has::<Territory>(&territory)

@@ -194,7 +194,7 @@ impl State {
             tables.load(row.table, &row.key, value).map_err(fail)?;
             leaves.push(Leaf { key: tree_key(row.table, &row.key), value: tree_value(value) });
         }
-        leaves.sort_by(|a, b| a.key.cmp(&b.key));
+        leaves.sort_unstable_by_key(|leaf| leaf.key);
         let tree = Tree::from_sorted(&leaves).map_err(|error| LoadError::Row {
             table: 0,
             key: String::new(),

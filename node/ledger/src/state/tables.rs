@@ -102,11 +102,6 @@ macro_rules! tables {
                 }));)+
                 rows
             }
-
-            /// Takes in later changes.
-            pub(crate) fn absorb(&mut self, later: Changes) {
-                $(self.$field.extend(later.$field);)+
-            }
         }
 
         impl super::Overlay<'_> {

@@ -56,7 +56,7 @@ impl Watch {
         loop {
             tokio::select! {
                 fates = self.wait.fates() => {
-                    for (_, fate) in fates {
+                    if let Some((_, fate)) = fates.into_iter().next() {
                         return status_of_fate(&self.core, &fate);
                     }
                 }

@@ -53,7 +53,7 @@ fn sign_some(folder: &Folder, heights: u64) -> SignState {
     let mut guard = Guard::new(key(), state).unwrap();
     for height in 1..=heights {
         guard.sign(Height(height), Round(0), Step::Prevote, format!("vote {height}").into_bytes());
-        for slot in guard.take_write() {
+        if let Some(slot) = guard.take_write() {
             disk.write_sign_state(&slot).unwrap();
         }
     }

@@ -157,10 +157,11 @@ async fn connected(network: &Path, nodes: &mut [Node]) -> Result<Session> {
             node.check()?;
         }
         match Session::open(network).await {
-            Ok(mut session) => match session.is_ready().await {
-                Ok(true) => return Ok(session),
-                Ok(false) | Err(_) => {}
-            },
+            Ok(mut session) => {
+                if let Ok(true) = session.is_ready().await {
+                    return Ok(session);
+                }
+            }
             Err(error) if Instant::now() > until => return Err(error.context("the network does not answer")),
             Err(_) => {}
         }

@@ -30,8 +30,6 @@ pub struct Done {
     pub transaction: octroi_primitives::TransactionId,
     /// The event.
     pub event: pb::event::Event,
-    /// Where it is.
-    pub height: u64,
 }
 
 impl Session {
@@ -142,7 +140,7 @@ impl Session {
         self.acts += 1;
         match status.outcome.and_then(|receipt| receipt.outcome) {
             Some(pb::receipt::Outcome::Applied(pb::Event { event: Some(event) })) => {
-                Ok(Done { transaction: signed.id(), event, height: status.height })
+                Ok(Done { transaction: signed.id(), event })
             }
             Some(pb::receipt::Outcome::Refused(_)) => bail!("{what}: {}: {}", status.reason, status.message),
             Some(pb::receipt::Outcome::Applied(_)) | None => {

@@ -281,7 +281,7 @@ impl core::fmt::Display for Kind {
     }
 }
 
-use crate::{application, bank, call, contribution, dev, grant, levy, redistribution, registry};
+use crate::{application, bank, call, contribution, dev, governance, grant, levy, redistribution, registry};
 
 // Tags stand under the root and in signed bytes: never reused, never renumbered. One line a kind.
 kinds! {
@@ -289,6 +289,7 @@ kinds! {
         0x0101 RegisterOrganisation register_organisation in registry::register_organisation;
         0x0104 RotateKeys rotate_keys in registry::rotate_keys;
         0x0105 RegisterProject register_project in registry::register_project;
+        0x0108 AnnounceReady announce_ready in registry::announce_ready;
         0x0201 AttestStatement attest_statement in bank::attest_statement;
         0x0202 MatchEntry match_entry in bank::match_entry;
         0x0301 PromiseContribution promise_contribution in contribution::promise_contribution;
@@ -305,9 +306,14 @@ kinds! {
         0x0804 OrderPayment order_payment in grant::order_payment;
         0x0805 ReleasePayment release_payment in grant::release_payment;
         0x080e DeclarePastGrant declare_past_grant in grant::declare_past_grant;
+        0x0c01 ProposeChange propose_change in governance::propose_change;
+        0x0c02 CastBallot cast_ballot in governance::cast_ballot;
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
     }
     duties {
         0x0604 CloseCall close_call in call::close_call;
+        0x0c08 EnactChange enact_change in governance::enact_change;
+        0x0c09 SeatValidator seat_validator in governance::seat_validator;
+        0x0c0a OpenChange open_change in governance::open_change;
     }
 }

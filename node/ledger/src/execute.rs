@@ -13,7 +13,7 @@ use crate::{
     quota::QuotaUse,
     receipt::{Outcome, Receipt},
     refusal::{Refusal, Shared},
-    registry::validator_seat::ValidatorSeat,
+    registry::{recent_block, validator_seat::ValidatorSeat},
     signer::Context,
     state::{Changes, Head, Overlay, RecordRow, SeenAdded, SeenBucket, State, minute, validator_set_of},
     transaction::{Transaction, VerifiedTransaction},
@@ -191,6 +191,7 @@ fn run(
     let mut receipts = Vec::with_capacity(transactions.len());
     let mut histories = Histories::default();
 
+    recent_block::note(&mut overlay, state.head());
     due_work(&mut overlay, height, time, &mut receipts, &mut histories);
     let system = receipts.len();
     for transaction in transactions {

@@ -19,6 +19,7 @@ pub mod execute;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod genesis;
+pub mod governance;
 pub mod grant;
 pub mod history;
 pub mod levy;

@@ -1,10 +1,12 @@
 //! Family 01: organisations, their offices, keys and roles; projects; and what genesis lays down around them: territories, colleges, funds,
 //! validators (rulebook §2).
 
+pub mod announce_ready;
 pub mod college;
 pub mod fund;
 pub mod organisation;
 pub mod project;
+pub mod recent_block;
 pub mod register_organisation;
 pub mod register_project;
 pub mod role;

@@ -66,6 +66,6 @@ pub(crate) fn pending(state: &State, height: Height) -> impl Iterator<Item = Cha
 
 /// The duties of a height, after all timed work.
 pub(crate) fn due_at(overlay: &Overlay<'_>, height: Height) -> Vec<(Kind, Hash)> {
-    let _ = (overlay, height);
-    Vec::new()
+    let waiting = overlay.range::<PendingSeat>((height, ChangeId::ZERO)..=(height, ChangeId::from_bytes([0xff; 32])));
+    waiting.into_iter().map(|((_, change), _)| (Kind::SeatValidator, *change.hash())).collect()
 }

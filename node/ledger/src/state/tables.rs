@@ -144,6 +144,9 @@ tables! {
     21 past_grant_files: crate::grant::past_grant::PastGrantFile;
     22 past_grant_totals: crate::grant::past_grant::PastGrantTotal;
     23 projects: crate::registry::project::Project;
+    24 recent_blocks: crate::registry::recent_block::RecentBlock;
+    25 changes: crate::governance::change::Change;
+    26 change_seats: crate::governance::change::ChangeSeat;
     40 applications: crate::application::application::Application;
     41 call_applications: crate::application::application::CallApplication;
     42 call_parties: crate::application::application::CallParty;

@@ -1,0 +1,275 @@
+//! The change `award_grants`: what its list must hold, and what it offers (rulebook §7, award; §6, caps).
+
+use super::change::{Award, AwardGrants};
+use crate::{
+    accounts::{Account, AccountBalance, Movement, PostingError, Postings, balance},
+    action::Place,
+    application::application::{Application, of_call},
+    call::call::{Call, CallStatus},
+    grant::{GrantOffer, offer, offer::OfferError},
+    redistribution::{
+        cap::{self, CapExceeded, CapKey, CapStanding},
+        envelope::period_at,
+    },
+    signer::group,
+    state::Overlay,
+};
+use octroi_primitives::*;
+use std::collections::BTreeSet;
+
+/// Why a list of awards does not fit its call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ListFault {
+    /// It is no admissible application of the call.
+    NotAdmissible(ApplicationId),
+    /// An admissible application is not listed.
+    Missing(ApplicationId),
+    /// An awarded one lacks reviews.
+    NotReady(ApplicationId),
+    /// Neither 0 nor between the call's least award and what was requested.
+    Amount(ApplicationId, u64),
+    /// The sum is above the call's budget.
+    Budget(u128, u64),
+}
+
+/// The list, checked once against the applications of the call.
+pub(super) struct Listed<'a> {
+    awards: &'a AwardGrants,
+    call: &'a Call,
+    applications: Vec<(ApplicationId, Application)>,
+}
+
+impl<'a> Listed<'a> {
+    pub(super) fn new(awards: &'a AwardGrants, call: &'a Call, state: &Overlay<'_>) -> Self {
+        let admissible = |(_, record): &(ApplicationId, Application)| record.is_admissible();
+        let applications = of_call(state, &awards.call).into_iter().filter(admissible).collect();
+        Self { awards, call, applications }
+    }
+
+    fn application(&self, id: &ApplicationId) -> Option<&Application> {
+        self.applications.iter().find(|(known, _)| known == id).map(|(_, record)| record)
+    }
+
+    /// Every listed application is an admissible one of the call.
+    pub(super) fn all_admissible(&self) -> Result<(), ListFault> {
+        let known: BTreeSet<ApplicationId> = self.applications.iter().map(|(id, _)| *id).collect();
+        match self.awards.awards.iter().find(|award| !known.contains(&award.application)) {
+            Some(award) => Err(ListFault::NotAdmissible(award.application)),
+            None => Ok(()),
+        }
+    }
+
+    /// Every admissible application is listed.
+    pub(super) fn none_missing(&self) -> Result<(), ListFault> {
+        let listed: BTreeSet<ApplicationId> = self.awards.awards.iter().map(|award| award.application).collect();
+        match self.applications.iter().find(|(id, _)| !listed.contains(id)) {
+            Some((id, _)) => Err(ListFault::Missing(*id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Each amount is 0, or at least the call's least award and at most what was requested; their sum is within the budget.
+    pub(super) fn amounts_fit(&self) -> Result<(), ListFault> {
+        for Award { application, amount } in &self.awards.awards {
+            let requested = self.application(application).map_or(0, |record| record.requested.minor);
+            if *amount != 0 && !(self.call.amount_min.minor..=requested).contains(amount) {
+                return Err(ListFault::Amount(*application, *amount));
+            }
+        }
+        let sum: u128 = self.awards.awards.iter().map(|award| u128::from(award.amount)).sum();
+        if sum > u128::from(self.call.budget.minor) {
+            return Err(ListFault::Budget(sum, self.call.budget.minor));
+        }
+        Ok(())
+    }
+
+    /// Each application that gets money has its reviews.
+    pub(super) fn awarded_are_ready(&self, state: &Overlay<'_>) -> Result<(), ListFault> {
+        let lacks = |award: &&Award| {
+            let ready = |record: &Application| record.is_ready(self.call, state);
+            award.amount > 0 && !self.application(&award.application).is_some_and(ready)
+        };
+        match self.awards.awards.iter().find(lacks) {
+            Some(award) => Err(ListFault::NotReady(award.application)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a carried award cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum AwardFault {
+    /// The call does not wait for this decision.
+    Call(CallId),
+    /// The list no longer fits.
+    List(ListFault),
+    /// A grant cannot be offered.
+    Offer(OfferError),
+    /// The envelope does not hold enough.
+    Insufficient(String),
+    /// A cap of the policy would be passed.
+    Cap(CapExceeded),
+    /// Fewer groups than the policy asks for.
+    Groups(usize, u32),
+    /// A sum leaves its range.
+    Overflow(Account),
+}
+
+/// What a carried award does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Awarded {
+    /// One grant for each amount above 0, in the order of the list.
+    pub(super) offers: Vec<GrantOffer>,
+    /// The others.
+    pub(super) refused: Vec<ApplicationId>,
+    /// Those above a cap by a listed derogation.
+    pub(super) derogated: Vec<ApplicationId>,
+    /// From the envelope to what is reserved for each grant.
+    pub(super) postings: Postings,
+}
+
+/// All of the award, or why nothing of it.
+pub(super) fn enact(awards: &AwardGrants, place: &Place, state: &Overlay<'_>) -> Result<Awarded, AwardFault> {
+    let call = state.get::<Call>(&awards.call).ok_or(AwardFault::Call(awards.call))?;
+    if call.status != CallStatus::Deciding {
+        return Err(AwardFault::Call(awards.call));
+    }
+    let listed = Listed::new(awards, call, state);
+    listed.all_admissible().and_then(|()| listed.none_missing()).map_err(AwardFault::List)?;
+    listed.awarded_are_ready(state).and_then(|()| listed.amounts_fit()).map_err(AwardFault::List)?;
+
+    let mut offers = Vec::new();
+    let mut refused = Vec::new();
+    for (index, Award { application, amount }) in awards.awards.iter().enumerate() {
+        if *amount == 0 {
+            refused.push(*application);
+        } else {
+            let offered = offer(state, place, index as u32, *application, *amount).map_err(AwardFault::Offer)?;
+            offers.push(offered);
+        }
+    }
+    let postings = encumber(call, &offers, state)?;
+    let derogated = within_caps(awards, call, &offers, place, state)?;
+    Ok(Awarded { offers, refused, derogated, postings })
+}
+
+fn encumber(call: &Call, offers: &[GrantOffer], state: &Overlay<'_>) -> Result<Postings, AwardFault> {
+    let mut movement = Movement::in_fund(call.fund);
+    offers.iter().for_each(|offer| offer.encumber(&mut movement));
+    let postings = movement.check(state).map_err(|error| match error {
+        PostingError::Insufficient { .. } => AwardFault::Insufficient(error.to_string()),
+        PostingError::Overflow(account) => AwardFault::Overflow(account),
+    })?;
+    let awarded: i128 = offers.iter().map(|offer| offer.awarded.balance()).sum();
+    let (free, deficit) = (free_money(call.fund, state), balance(state, &Account::Deficit { fund: call.fund }));
+    if deficit > 0 && free - awarded < deficit {
+        return Err(AwardFault::Insufficient(format!(
+            "the fund has {free} minor units free and a deficit of {deficit}; {awarded} were to be awarded"
+        )));
+    }
+    Ok(postings)
+}
+
+/// Unallocated money, envelopes and reserve of a fund: what must cover its deficit (rulebook §3). Reads the fund's accounts: done where there is one.
+fn free_money(fund: FundCode, state: &Overlay<'_>) -> i128 {
+    if balance(state, &Account::Deficit { fund }) == 0 {
+        return 0;
+    }
+    let accounts = state.range::<AccountBalance>(..).into_iter().filter(|(_, record)| record.fund == fund);
+    let free = accounts.filter(|(account, _)| {
+        matches!(
+            account,
+            Account::Unallocated { .. }
+                | Account::Envelope { .. }
+                | Account::TerritorialEnvelope { .. }
+                | Account::Reserve { .. }
+        )
+    });
+    free.map(|(_, record)| -record.balance).sum()
+}
+
+/// The parties of an offer and what each counts for: the award by largest remainder over their shares.
+fn parts(offer: &GrantOffer, state: &Overlay<'_>) -> Vec<(OrganisationId, u64)> {
+    let Some(asked) = state.get::<Application>(&offer.application) else { return Vec::new() };
+    let partners = asked.partners.iter().map(|partner| (partner.organisation, partner.share_ppm));
+    let parties: Vec<(OrganisationId, Ppm)> =
+        core::iter::once((asked.lead, asked.lead_share_ppm)).chain(partners).collect();
+    let weights: Vec<(u64, &[u8])> =
+        parties.iter().map(|(party, share)| (u64::from(share.get()), party.as_bytes().as_slice())).collect();
+    let amounts = largest_remainder(u128::from(offer.awarded.minor), &weights).unwrap_or_default();
+    let amounts = amounts.into_iter().map(|amount| u64::try_from(amount).expect("a part is at most the award"));
+    parties.iter().map(|(party, _)| *party).zip(amounts).collect()
+}
+
+fn cap_key(call: &Call, place: &Place, state: &Overlay<'_>) -> Option<CapKey> {
+    period_at(state, &call.fund, place).map(|period| CapKey { fund: call.fund, envelope: call.envelope, period })
+}
+
+/// Tries the awards one after the other; answers with those that only a listed derogation allows.
+fn within_caps(
+    awards: &AwardGrants,
+    call: &Call,
+    offers: &[GrantOffer],
+    place: &Place,
+    state: &Overlay<'_>,
+) -> Result<Vec<ApplicationId>, AwardFault> {
+    let Some(key) = cap_key(call, place, state) else { return Ok(Vec::new()) };
+    let least = cap::caps(state, &key).min_beneficiaries;
+    let groups: BTreeSet<OrganisationId> = offers.iter().map(|offer| group(state, &offer.lead)).collect();
+    if !groups.is_empty() && (groups.len() as u64) < u64::from(least) {
+        return Err(AwardFault::Groups(groups.len(), least));
+    }
+    let mut derogated = Vec::new();
+    let mut trial = state.scratch();
+    for offer in offers {
+        let parts = parts(offer, state);
+        let mut standing = CapStanding::Within;
+        if let Err(exceeded) = fits(&key, &parts, &trial) {
+            if !awards.derogations.contains(&offer.application) {
+                return Err(AwardFault::Cap(exceeded));
+            }
+            standing = CapStanding::Derogation;
+            derogated.push(offer.application);
+        }
+        for (party, amount) in parts {
+            cap::commit(&mut trial, &key, party, amount, standing);
+        }
+    }
+    Ok(derogated)
+}
+
+/// Whether an offer's parts stay within the caps, each counted before the next is judged.
+fn fits(key: &CapKey, parts: &[(OrganisationId, u64)], state: &Overlay<'_>) -> Result<(), CapExceeded> {
+    let mut trial = state.scratch();
+    for (party, amount) in parts {
+        cap::check(&trial, key, *party, *amount)?;
+        cap::commit(&mut trial, key, *party, *amount, CapStanding::Within);
+    }
+    Ok(())
+}
+
+/// Writes what was decided; the postings are posted before.
+pub(super) fn apply(
+    awards: &AwardGrants,
+    awarded: &Awarded,
+    change: &ChangeId,
+    place: &Place,
+    state: &mut Overlay<'_>,
+) {
+    let Awarded { offers, refused, derogated, postings: _ } = awarded;
+    let call = state.get::<Call>(&awards.call).expect("enact: the call exists").clone();
+    let key = cap_key(&call, place, state);
+    for offer in offers {
+        let standing =
+            if derogated.contains(&offer.application) { CapStanding::Derogation } else { CapStanding::Within };
+        for (party, amount) in parts(offer, state) {
+            if let Some(key) = &key {
+                cap::commit(state, key, party, amount, standing);
+            }
+        }
+        offer.apply(change, state);
+    }
+    for application in refused {
+        crate::grant::refuse(state, application);
+    }
+}

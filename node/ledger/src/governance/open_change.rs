@@ -1,0 +1,110 @@
+//! `open_change`*: voting on a change opens. The executor makes it at the start of the first block at or after `opens_at`.
+//!
+//! - Effect: seats, bases, quorums and conflicts are frozen as they are now; ballots are taken.
+//! - Source: rulebook §10 (frozen when the vote opens) and §17, 0c01. Tag 0c0a is appended to the family's list.
+
+use super::{
+    change::{Change, ChangeSeat, ChangeStatus},
+    electorate::{Counting, Electorate, FrozenCollege, FrozenSeat, electorate},
+};
+use crate::{
+    action::{Duty, Effect, Place},
+    history::RecordRef,
+    parameters::Parameter,
+    refusal::refusals,
+    state::Overlay,
+    wire::message,
+};
+use octroi_primitives::*;
+
+/// The duty; its object is the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenChange;
+
+message! {
+    /// The event.
+    pub struct ChangeOpened = ChangeOpened {
+        /// The change.
+        pub change: ChangeId,
+        /// Seats of organisations that are active.
+        pub seats: Vec<FrozenSeat>,
+        /// Every college.
+        pub colleges: Vec<FrozenCollege>,
+        /// How their ballots are put together.
+        pub counting: Counting,
+        /// Ballots that all seats together take.
+        pub joint_quorum: u32,
+    }
+}
+
+refusals! {
+    UnknownChange(ChangeId): Unknown 1 "change {0} does not exist", "the change does not exist";
+    StateNotProposed(ChangeId, ChangeStatus): State 1 "change {0} is {1}", "voting has opened already";
+}
+
+impl Duty for OpenChange {
+    type Event = ChangeOpened;
+    type Refused = Refused;
+
+    fn decide(object: &Hash, _: &Place, state: &Overlay<'_>) -> Result<ChangeOpened, Refused> {
+        let change = ChangeId::new(*object);
+        let record = state.get::<Change>(&change).ok_or(Refused::UnknownChange(change))?;
+        if record.status != ChangeStatus::Proposed {
+            return Err(Refused::StateNotProposed(change, record.status));
+        }
+        let Electorate { seats, colleges, counting, joint_quorum } =
+            electorate(&record.content, state.parameter(Parameter::QuorumPpm), state);
+        Ok(ChangeOpened { change, seats, colleges, counting, joint_quorum })
+    }
+}
+
+impl Effect for ChangeOpened {
+    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
+        let Self { change, seats, colleges, counting, joint_quorum } = self;
+        for FrozenSeat { college, organisation, conflicted } in seats {
+            let seat = ChangeSeat { college: *college, conflicted: *conflicted, ballot: None };
+            state.put::<ChangeSeat>((*change, *organisation), seat);
+        }
+        state.update::<Change>(change, |record| {
+            record.status = ChangeStatus::Open;
+            record.colleges = colleges.clone();
+            record.counting = Some(*counting);
+            record.joint_quorum = *joint_quorum;
+        });
+    }
+
+    fn subjects(&self) -> Vec<RecordRef> {
+        vec![RecordRef::of::<Change>(&self.change)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind},
+        fixture,
+        governance::propose_change::tests::{change_of, parameter},
+    };
+
+    #[test]
+    fn voting_opens_once_on_a_change_that_exists() {
+        let mut network = fixture::network();
+        let change = change_of(&network.run("bank", parameter(&network)).unwrap());
+        let opened = network.advance_to(network.state.get::<Change>(&change).unwrap().opens_at);
+        let Some(Event::OpenChange(event)) = opened[0].event() else { panic!("opened: {opened:?}") };
+        assert_eq!((event.seats.len(), event.colleges.len(), event.counting), (7, 3, Counting::PerCollege));
+        let place = Place {
+            height: Height(9),
+            time: network.now(),
+            receipt: 0,
+            transaction: TransactionId::ZERO,
+        };
+        let state = network.state.overlay();
+        let reached = [Hash::ZERO, *change.hash()].map(|object| {
+            use crate::refusal::Reject;
+            OpenChange::decide(&object, &place, &state).unwrap_err().doc().variant
+        });
+        fixture::assert_all_reached(Kind::OpenChange, &reached);
+    }
+}

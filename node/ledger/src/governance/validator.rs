@@ -1,0 +1,152 @@
+//! The changes `admit_validator` and `retire_validator`: caps on power, and the one change that may wait for its height (rulebook §2).
+
+use super::change::{AdmitValidator, RetireValidator};
+use crate::{
+    action::Place,
+    network::{NetworkKind, NetworkRecord},
+    registry::{
+        college::College,
+        organisation::{KeyOwner, Organisation, Status},
+        validator_seat::{PendingSeat, SeatAction, ValidatorSeat},
+    },
+    signer::same_group,
+    state::{Only, Overlay},
+};
+use octroi_primitives::*;
+
+/// Heights between enactment and effect, at least.
+pub(super) const NOTICE: u64 = 10;
+/// Validators of a live network, at least.
+const LEAST: usize = 4;
+
+/// Why a change of validators cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ValidatorFault {
+    /// The organisation does not exist.
+    Organisation(OrganisationId),
+    /// The college does not exist.
+    College(CollegeCode),
+    /// The organisation runs no validator with this key.
+    Validator(PublicKey),
+    /// A key is malformed or weak, or its proof does not verify.
+    Key(PublicKey),
+    /// The candidate's group runs a validator already.
+    Group(OrganisationId),
+    /// The candidate is not active.
+    Inactive(OrganisationId, Status),
+    /// Another change waits for its height.
+    Pending(ChangeId),
+    /// Less than ten heights ahead.
+    Height(Height),
+    /// The key is in use.
+    Duplicate(PublicKey),
+    /// A college would count more than a third, rounded up.
+    Power(CollegeCode, usize, usize),
+    /// Too few would be left.
+    Few(usize),
+}
+
+/// Organisation and college exist, keys are acceptable and the consensus key is the candidate's.
+pub(super) fn check_candidate(asked: &AdmitValidator, state: &Overlay<'_>) -> Result<(), ValidatorFault> {
+    let AdmitValidator { organisation, consensus_key, network_key, possession, college, at_height: _ } = asked;
+    if !state.has::<Organisation>(organisation) {
+        return Err(ValidatorFault::Organisation(*organisation));
+    }
+    if !state.has::<College>(college) {
+        return Err(ValidatorFault::College(*college));
+    }
+    for key in [consensus_key, network_key] {
+        PublicKey::checked(*key.as_bytes()).map_err(|_| ValidatorFault::Key(*key))?;
+    }
+    let network = state.get::<NetworkRecord>(&Only).map(|network| network.name.clone()).unwrap_or_default();
+    if verify_possession(consensus_key, PossessionPurpose::Consensus, network.as_str(), possession) {
+        Ok(())
+    } else {
+        Err(ValidatorFault::Key(*consensus_key))
+    }
+}
+
+/// The organisation runs this validator.
+pub(super) fn check_runs(asked: &RetireValidator, state: &Overlay<'_>) -> Result<ValidatorSeat, ValidatorFault> {
+    let RetireValidator { organisation, consensus_key, at_height: _ } = asked;
+    let seat = state.get::<ValidatorSeat>(consensus_key).filter(|seat| seat.organisation == *organisation);
+    seat.cloned().ok_or(ValidatorFault::Validator(*consensus_key))
+}
+
+fn check_place(at: Height, place: &Place, state: &Overlay<'_>) -> Result<(), ValidatorFault> {
+    if let Some((_, waiting)) = state.range::<PendingSeat>(..).into_iter().map(|(key, _)| key).next() {
+        return Err(ValidatorFault::Pending(waiting));
+    }
+    if at.0 < place.height.0.saturating_add(NOTICE) { Err(ValidatorFault::Height(at)) } else { Ok(()) }
+}
+
+/// The colleges' shares of power hold for these seats: none counts more than a third of four or more, rounded up.
+fn check_power<'a>(seats: impl Iterator<Item = &'a ValidatorSeat> + Clone) -> Result<(), ValidatorFault> {
+    let count = seats.clone().count();
+    for seat in seats.clone() {
+        let held = seats.clone().filter(|other| other.college == seat.college).count();
+        if count >= LEAST && held > count.div_ceil(3) {
+            return Err(ValidatorFault::Power(seat.college, held, count));
+        }
+    }
+    Ok(())
+}
+
+/// What an admission makes wait for its height.
+pub(super) fn admit(
+    asked: &AdmitValidator,
+    place: &Place,
+    state: &Overlay<'_>,
+) -> Result<PendingSeat, ValidatorFault> {
+    check_candidate(asked, state)?;
+    let AdmitValidator { organisation, consensus_key, network_key, possession: _, college, at_height } = asked;
+    let seats = state.range::<ValidatorSeat>(..);
+    let runs = |(_, seat): &&(PublicKey, ValidatorSeat)| same_group(state, organisation, &seat.organisation);
+    if let Some((_, seat)) = seats.iter().find(runs) {
+        return Err(ValidatorFault::Group(seat.organisation));
+    }
+    if let Some(record) = state.get::<Organisation>(organisation)
+        && record.status != Status::Active
+    {
+        return Err(ValidatorFault::Inactive(*organisation, record.status));
+    }
+    check_place(*at_height, place, state)?;
+    let is_used = |key: &PublicKey| {
+        state.has::<KeyOwner>(key) || seats.iter().any(|(used, seat)| used == key || seat.network_key == *key)
+    };
+    if let Some(key) = [consensus_key, network_key].into_iter().find(|key| is_used(key)) {
+        return Err(ValidatorFault::Duplicate(*key));
+    }
+    if consensus_key == network_key {
+        return Err(ValidatorFault::Duplicate(*consensus_key));
+    }
+    let seat = ValidatorSeat {
+        organisation: *organisation,
+        network_key: *network_key,
+        college: *college,
+        missed_at: None,
+    };
+    check_power(seats.iter().map(|(_, seat)| seat).chain([&seat]))?;
+    Ok(PendingSeat { action: SeatAction::Seat, consensus_key: *consensus_key, seat, ready_at: None })
+}
+
+/// What a retirement makes wait for its height.
+pub(super) fn retire(
+    asked: &RetireValidator,
+    place: &Place,
+    state: &Overlay<'_>,
+) -> Result<PendingSeat, ValidatorFault> {
+    let RetireValidator { organisation: _, consensus_key, at_height } = asked;
+    let seat = check_runs(asked, state)?;
+    check_place(*at_height, place, state)?;
+    let left = state.range::<ValidatorSeat>(..);
+    let left = left.iter().filter(|(key, _)| key != consensus_key).map(|(_, seat)| seat);
+    check_power(left.clone())?;
+    let count = left.count();
+    let live = state.get::<NetworkRecord>(&Only).is_none_or(|network| network.dev == NetworkKind::Live);
+    if count == 0 || (live && count < LEAST) {
+        return Err(ValidatorFault::Few(count));
+    }
+    Ok(PendingSeat { action: SeatAction::Retire, consensus_key: *consensus_key, seat, ready_at: None })
+}
+

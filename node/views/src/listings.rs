@@ -5,6 +5,7 @@ use octroi_ledger::{
     Event,
     application::application::Application,
     grant::{
+        GrantOffer,
         declare_past_grant::{PastGrantDeclared, PublishedParty},
         sign_convention::Capacity,
     },
@@ -37,7 +38,11 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::SubmitEvidence(_)
         | Event::JudgeEvidence(_)
         | Event::OrderPayment(_)
-        | Event::ReleasePayment(_) => Vec::new(),
+        | Event::ReleasePayment(_)
+        | Event::AnnounceReady(_)
+        | Event::OpenChange(_)
+        | Event::CastBallot(_)
+        | Event::SeatValidator(_) => Vec::new(),
         Event::PromiseContribution(event) => {
             of(&event.promise, [List::PromisesOfFunder(event.funder), List::PromisesToFund(event.fund)])
         }
@@ -66,6 +71,16 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
             }
             Capacity::Beneficiary | Capacity::Ordonnateur => Vec::new(),
         },
+        Event::ProposeChange(event) => of(&event.change, [List::Changes]),
+        Event::EnactChange(event) => {
+            let grants = event.offers.iter().flat_map(|GrantOffer { grant, project, lead, fund, .. }| {
+                of(
+                    grant,
+                    [List::GrantsOfProject(*project), List::GrantsOfOrganisation(*lead), List::GrantsOfFund(*fund)],
+                )
+            });
+            grants.collect()
+        }
         Event::DeclarePastGrant(event) => of(&event.declaration.key(), past_grant(event)),
         Event::OpenCall(event) => of(&event.id, [List::CallsOfFund(event.call.fund), List::Calls]),
     }

@@ -49,11 +49,11 @@ pub(crate) struct File {
     pub roles: Vec<RoleEntry>,
     #[serde(default)]
     pub validators: Vec<ValidatorEntry>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub bank_accounts: Vec<BankAccountEntry>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub schedules: Vec<ScheduleEntry>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub policies: Vec<PolicyEntry>,
 }
 

@@ -1,4 +1,4 @@
-//! The part of the file that is about money: bank accounts, levy schedules, policies.
+//! The part of the file that money moves by: bank accounts, levy schedules, policies (rulebook §2, §5, §6).
 
 use crate::{
     GenesisError,
@@ -19,13 +19,13 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BankAccountEntry {
-    /// Commitment, 64 hexadecimal digits.
+    /// Salted commitment to the account's number, 64 hexadecimal digits; never the number.
     pub account: String,
     pub fund: String,
-    /// Codes of organisations.
+    /// Codes of organisations above; each gets the role over this account.
     pub attestors: Vec<String>,
     pub needed: u32,
-    /// Minor units.
+    /// Minor units; the first statement opens with them.
     #[serde(default)]
     pub opening: u64,
 }
@@ -40,6 +40,7 @@ pub(crate) struct ScheduleEntry {
     pub versions: Vec<VersionEntry>,
 }
 
+/// The rules of a schedule for the periods whose last day lies in a range. Unknown keys are refused (rulebook §5).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VersionEntry {
@@ -48,71 +49,87 @@ pub(crate) struct VersionEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_to: Option<String>,
     pub legal_reference: String,
-    /// Hash of the document, 64 hexadecimal digits.
+    /// Hash of the document.
     pub document: String,
     pub services: Vec<String>,
-    /// `group` or `entity`.
     pub scope: String,
     pub apportionment: String,
-    #[serde(default)]
     pub prescription_years: u32,
-    /// Metric to bound; all must be exceeded.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub more_than: BTreeMap<String, u64>,
-    /// Code to cap in ppm.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub deductions: BTreeMap<String, u32>,
-    /// Class to factor in ppm.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub modulation: BTreeMap<String, u32>,
     pub tariff: TariffEntry,
     pub calendar: CalendarEntry,
     #[serde(default)]
     pub late: LateEntry,
-}
-
-/// Exactly one of the four.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "lowercase")]
-pub(crate) enum TariffEntry {
-    /// Parts per million.
-    Flat(u32),
-    /// Brackets [from, ppm].
-    Marginal(Vec<[u64; 2]>),
-    /// Brackets [from, ppm].
-    Slab(Vec<[u64; 2]>),
-    Unit(UnitEntry),
+    #[serde(default)]
+    pub tests: Vec<TestEntry>,
+    /// Code to the part of the receipts that may be deducted at most.
+    #[serde(default)]
+    pub deductions: BTreeMap<String, u32>,
+    /// Class to factor, in parts per million.
+    #[serde(default)]
+    pub modulation: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct UnitEntry {
-    pub den: u64,
-    /// Brackets [from, num].
-    pub brackets: Vec<[u64; 2]>,
+pub(crate) struct TestEntry {
+    pub metric: String,
+    pub more_than: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum TariffEntry {
+    FlatPpm(u32),
+    Marginal(Vec<RateEntry>),
+    Slab(Vec<RateEntry>),
+    Unit { den: u64, brackets: Vec<PriceEntry> },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateEntry {
+    pub from: u64,
+    pub ppm: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PriceEntry {
+    pub from: u64,
+    pub num: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CalendarEntry {
     pub period: String,
-    /// [months after the period, day].
-    pub declare_by: [u32; 2],
-    /// [months, day, share in ppm of the previous period].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub instalments: Vec<[u32; 3]>,
+    pub declare_by: DayEntry,
     #[serde(default)]
     pub tolerance_ppm: u32,
+    #[serde(default)]
+    pub instalments: Vec<InstalmentEntry>,
+}
+
+/// A day, counted from the first month of the period.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DayEntry {
+    pub months: u32,
+    pub day: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InstalmentEntry {
+    pub by: DayEntry,
+    pub share_ppm_of_previous: u32,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct LateEntry {
-    #[serde(default)]
     pub interest_ppm_per_month: u32,
-    #[serde(default)]
     pub late_payment_ppm: u32,
-    #[serde(default)]
     pub non_filing_ppm: Vec<u32>,
 }
 
@@ -122,25 +139,32 @@ pub(crate) struct PolicyEntry {
     pub code: String,
     pub fund: String,
     pub valid_from: String,
+    #[serde(default)]
     pub reserve_ppm: u32,
     #[serde(default)]
     pub fee_ppm: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per_beneficiary_ppm: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per_group_ppm: Option<u32>,
-    #[serde(default)]
-    pub min_beneficiaries: u32,
-    /// Envelope to share in ppm.
+    /// Envelope to its share of what is left after reserve and fee.
     pub shares: BTreeMap<String, u32>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
+    pub caps: CapsEntry,
+    #[serde(default)]
     pub sources: Vec<SourceEntry>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct CapsEntry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_beneficiary_ppm: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_group_ppm: Option<u32>,
+    pub min_beneficiaries: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourceEntry {
-    /// Kind of levy, or `any`.
+    /// A kind of levy, or `any`.
     pub levies: String,
     #[serde(default)]
     pub reserve_ppm: u32,
@@ -149,21 +173,21 @@ pub(crate) struct SourceEntry {
     pub shares: BTreeMap<String, u32>,
 }
 
+fn ppm(at: &str, parts: u32) -> Result<Ppm, GenesisError> {
+    Ppm::new(parts).map_err(|error| GenesisError::at(at, error))
+}
+
 impl BankAccountEntry {
     pub(crate) fn read(&self) -> Result<GenesisBankAccount, GenesisError> {
-        let at = format!("bank_accounts.{}", self.account);
+        let at = |field: &str| format!("bank_accounts.{}.{field}", self.account);
         Ok(GenesisBankAccount {
-            account: of(&at, &self.account)?,
-            fund: of(&at, &self.fund)?,
-            attestors: all(&self.attestors, |code| of(&at, code))?,
+            account: of(&at("account"), &self.account)?,
+            fund: of(&at("fund"), &self.fund)?,
+            attestors: all(&self.attestors, |attestor| of(&at("attestors"), attestor))?,
             needed: self.needed,
             opening: self.opening,
         })
     }
-}
-
-fn ppm(at: &str, value: u32) -> Result<Ppm, GenesisError> {
-    Ppm::new(value).map_err(|error| GenesisError::at(at, error))
 }
 
 impl ScheduleEntry {
@@ -173,7 +197,7 @@ impl ScheduleEntry {
             fund: of(&at("fund"), &self.fund)?,
             kind: of(&at("kind"), &self.kind)?,
             visibility: of(&at("visibility"), &self.visibility)?,
-            versions: all(&self.versions, |version| version.read(&at(&format!("versions.{}", version.version))))?,
+            versions: all(&self.versions, |version| version.read(&at("versions")))?,
         };
         Ok(GenesisSchedule { code: of(&at("code"), &self.code)?, schedule })
     }
@@ -181,34 +205,35 @@ impl ScheduleEntry {
 
 impl VersionEntry {
     fn read(&self, at: &str) -> Result<ScheduleVersion, GenesisError> {
-        let mut tests = Vec::new();
-        for (metric, more_than) in &self.more_than {
-            tests.push(LiabilityTest { metric: of(at, metric)?, more_than: *more_than });
-        }
+        let at = |field: &str| format!("{at}.{}.{field}", self.version);
         let mut deductions = Vec::new();
         for (code, cap) in &self.deductions {
-            deductions.push(DeductionRule { code: of(at, code)?, cap_ppm: ppm(at, *cap)? });
+            let code = of(&at("deductions"), code)?;
+            deductions.push(DeductionRule { code, cap_ppm: ppm(&at("deductions"), *cap)? });
         }
         let mut modulation = Vec::new();
         for (class, factor) in &self.modulation {
-            let factor = Factor::new(*factor).map_err(|error| GenesisError::at(at, error))?;
-            modulation.push(ModulationClass { class: of(at, class)?, factor });
+            let factor = Factor::new(*factor).map_err(|error| GenesisError::at(at("modulation"), error))?;
+            modulation.push(ModulationClass { class: of(&at("modulation"), class)?, factor });
         }
+        let tests = all(&self.tests, |TestEntry { metric, more_than }| {
+            Ok(LiabilityTest { metric: of(&at("tests"), metric)?, more_than: *more_than })
+        })?;
         Ok(ScheduleVersion {
             version: self.version,
-            valid_from: of(at, &self.valid_from)?,
-            valid_to: maybe(at, &self.valid_to)?,
-            legal_reference: of(at, &self.legal_reference)?,
-            document: of(at, &self.document)?,
-            services: all(&self.services, |service| of(at, service))?,
-            scope: of(at, &self.scope)?,
+            valid_from: of(&at("valid_from"), &self.valid_from)?,
+            valid_to: maybe(&at("valid_to"), &self.valid_to)?,
+            legal_reference: of(&at("legal_reference"), &self.legal_reference)?,
+            document: of(&at("document"), &self.document)?,
+            services: all(&self.services, |service| of(&at("services"), service))?,
+            scope: of(&at("scope"), &self.scope)?,
             tests,
-            apportionment: of(at, &self.apportionment)?,
+            apportionment: of(&at("apportionment"), &self.apportionment)?,
             deductions,
-            tariff: self.tariff.read(at)?,
+            tariff: self.tariff.read(&at("tariff"))?,
             modulation,
-            calendar: self.calendar.read(at)?,
-            late: self.late.read(at)?,
+            calendar: self.calendar.read(&at("calendar"))?,
+            late: self.late.read(&at("late"))?,
             prescription_years: self.prescription_years,
         })
     }
@@ -216,36 +241,32 @@ impl VersionEntry {
 
 impl TariffEntry {
     fn read(&self, at: &str) -> Result<Tariff, GenesisError> {
-        let rates = |brackets: &Vec<[u64; 2]>| {
-            let brackets = all(brackets, |[from, rate]| {
-                let rate = u32::try_from(*rate)
-                    .map_err(|_| GenesisError::at(at, format!("rate {rate} is over 1,000,000 ppm")))?;
-                Ok(RateBracket { from: *from, ppm: ppm(at, rate)? })
-            })?;
-            Ok::<_, GenesisError>(RateBrackets { brackets })
+        let rates = |brackets: &[RateEntry]| {
+            let brackets =
+                all(brackets, |RateEntry { from, ppm: parts }| Ok(RateBracket { from: *from, ppm: ppm(at, *parts)? }))?;
+            Ok(RateBrackets { brackets })
         };
         Ok(match self {
-            Self::Flat(rate) => Tariff::Flat(ppm(at, *rate)?),
+            Self::FlatPpm(parts) => Tariff::Flat(ppm(at, *parts)?),
             Self::Marginal(brackets) => Tariff::Marginal(rates(brackets)?),
             Self::Slab(brackets) => Tariff::Slab(rates(brackets)?),
-            Self::Unit(UnitEntry { den, brackets }) => Tariff::Unit(UnitBrackets {
-                den: *den,
-                brackets: brackets.iter().map(|[from, num]| UnitBracket { from: *from, num: *num }).collect(),
-            }),
+            Self::Unit { den, brackets } => {
+                let brackets = brackets.iter().map(|PriceEntry { from, num }| UnitBracket { from: *from, num: *num });
+                Tariff::Unit(UnitBrackets { den: *den, brackets: brackets.collect() })
+            }
         })
     }
 }
 
 impl CalendarEntry {
     fn read(&self, at: &str) -> Result<LevyCalendar, GenesisError> {
-        let [months, day] = self.declare_by;
-        let instalments = all(&self.instalments, |[months, day, share]| {
-            Ok(Instalment { by: CalendarDay { months: *months, day: *day }, share_ppm_of_previous: ppm(at, *share)? })
-        })?;
+        let day = |DayEntry { months, day }: DayEntry| CalendarDay { months, day };
         Ok(LevyCalendar {
             period: of(at, &self.period)?,
-            declare_by: CalendarDay { months, day },
-            instalments,
+            declare_by: day(self.declare_by),
+            instalments: all(&self.instalments, |InstalmentEntry { by, share_ppm_of_previous }| {
+                Ok(Instalment { by: day(*by), share_ppm_of_previous: ppm(at, *share_ppm_of_previous)? })
+            })?,
             tolerance_ppm: ppm(at, self.tolerance_ppm)?,
         })
     }
@@ -256,43 +277,44 @@ impl LateEntry {
         Ok(LateRules {
             interest_ppm_per_month: ppm(at, self.interest_ppm_per_month)?,
             late_payment_ppm: ppm(at, self.late_payment_ppm)?,
-            non_filing_ppm: all(&self.non_filing_ppm, |rate| ppm(at, *rate))?,
+            non_filing_ppm: all(&self.non_filing_ppm, |parts| ppm(at, *parts))?,
         })
     }
 }
 
 fn shares(at: &str, entries: &BTreeMap<String, u32>) -> Result<Vec<PolicyShare>, GenesisError> {
-    let mut shares = Vec::new();
-    for (envelope, share) in entries {
-        shares.push(PolicyShare { envelope: of(at, envelope)?, ppm: ppm(at, *share)? });
-    }
-    Ok(shares)
+    entries
+        .iter()
+        .map(|(envelope, parts)| Ok(PolicyShare { envelope: of(at, envelope)?, ppm: ppm(at, *parts)? }))
+        .collect()
 }
 
 impl PolicyEntry {
     pub(crate) fn read(&self) -> Result<GenesisPolicy, GenesisError> {
-        let at = format!("policies.{}", self.code);
-        let cap = |value: &Option<u32>| value.map(|value| ppm(&at, value)).transpose();
+        let at = |field: &str| format!("policies.{}.{field}", self.code);
+        let sources = all(&self.sources, |SourceEntry { levies, reserve_ppm, fee_ppm, shares: entries }| {
+            let at = at(&format!("sources.{levies}"));
+            Ok(PolicySource {
+                levies: of(&at, levies)?,
+                reserve_ppm: ppm(&at, *reserve_ppm)?,
+                fee_ppm: ppm(&at, *fee_ppm)?,
+                shares: shares(&at, entries)?,
+            })
+        })?;
+        let cap = |parts: Option<u32>| parts.map(|parts| ppm(&at("caps"), parts)).transpose();
         let policy = Policy {
-            fund: of(&at, &self.fund)?,
-            valid_from: of(&at, &self.valid_from)?,
-            reserve_ppm: ppm(&at, self.reserve_ppm)?,
-            fee_ppm: ppm(&at, self.fee_ppm)?,
-            shares: shares(&at, &self.shares)?,
-            sources: all(&self.sources, |source| {
-                Ok(PolicySource {
-                    levies: of(&at, &source.levies)?,
-                    reserve_ppm: ppm(&at, source.reserve_ppm)?,
-                    fee_ppm: ppm(&at, source.fee_ppm)?,
-                    shares: shares(&at, &source.shares)?,
-                })
-            })?,
+            fund: of(&at("fund"), &self.fund)?,
+            valid_from: of(&at("valid_from"), &self.valid_from)?,
+            reserve_ppm: ppm(&at("reserve_ppm"), self.reserve_ppm)?,
+            fee_ppm: ppm(&at("fee_ppm"), self.fee_ppm)?,
+            shares: shares(&at("shares"), &self.shares)?,
+            sources,
             caps: PolicyCaps {
-                per_beneficiary_ppm: cap(&self.per_beneficiary_ppm)?,
-                per_group_ppm: cap(&self.per_group_ppm)?,
-                min_beneficiaries: self.min_beneficiaries,
+                per_beneficiary_ppm: cap(self.caps.per_beneficiary_ppm)?,
+                per_group_ppm: cap(self.caps.per_group_ppm)?,
+                min_beneficiaries: self.caps.min_beneficiaries,
             },
         };
-        Ok(GenesisPolicy { code: of(&at, &self.code)?, policy })
+        Ok(GenesisPolicy { code: of(&at("code"), &self.code)?, policy })
     }
 }

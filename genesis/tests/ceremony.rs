@@ -41,6 +41,20 @@ fn a_collected_draft_is_a_valid_genesis_with_four_validators() {
     let genesis = parse(&joined()).unwrap();
     let state = genesis.state().unwrap();
     assert_eq!(state.validators().len(), 4);
+    assert_eq!((genesis.bank_accounts.len(), genesis.schedules.len(), genesis.policies.len()), (1, 2, 1));
+}
+
+#[test]
+fn a_share_that_is_missing_and_a_schedule_with_a_gap_are_refused_by_name() {
+    let refused = |from: &str, to: &str| {
+        let changed = joined().replacen(from, to, 1);
+        assert_ne!(changed, joined());
+        parse(&changed).and_then(|genesis| Ok(genesis.state()?)).unwrap_err().to_string()
+    };
+    assert!(refused("commons = 350000", "commons = 350001").contains("policies.policy-2027"));
+    assert!(refused("version = 1\nvalid_from", "version = 2\nvalid_from").contains("schedules.platform-levy"));
+    assert!(refused("needed = 2", "needed = 3").contains("bank_accounts."));
+    assert!(refused("den = 1000", "denominator = 1000").contains("denominator"));
 }
 
 #[test]

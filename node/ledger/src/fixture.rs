@@ -8,6 +8,8 @@
 //! Every organisation has one office, `main`, with one key ([`key`]) and every role in its list: whether an act is allowed depends on the roles
 //! that genesis grants. `asso1_branch` and `bank_branch` have `asso1` and `bank` as parents.
 
+pub mod money;
+
 use crate::{
     action::{Event, Kind, Payload, Place},
     block::CheckedBlock,

@@ -428,3 +428,342 @@ impl Effect for StatementAttested {
         self.booked.as_ref().map(|booked| &booked.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::AccountBalance,
+        action::{Event, Kind, Payload},
+        application::application::TrancheKind,
+        bank::entry::{SuspendedCredit, opening_key},
+        contribution::promise::Promise,
+        fixture::{
+            self, DAY, IntoPayload, Network, account, fund, id,
+            money::{self, date, entry, entry_key},
+        },
+        grant::{
+            grant::{GrantStatus, Part, PartStatus, Tranche},
+            payout::{PayoutStatus, TransitTotal},
+        },
+        levy::account::{LevyAccount, LevyAssessment, LevyStatus},
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for AttestStatement {
+        fn into_payload(self) -> Payload {
+            Payload::AttestStatement(self)
+        }
+    }
+
+    fn promised(promise: PromiseId) -> Option<Reference> {
+        Some(Reference::of(ReferenceKind::Promise, promise.hash()))
+    }
+
+    fn suspense() -> Account {
+        Account::Suspense { account: account() }
+    }
+
+    fn bank() -> Account {
+        Account::Bank { account: account() }
+    }
+
+    fn contribution() -> Account {
+        Account::Unallocated { fund: fund(), source: Code::new("contribution").unwrap() }
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = money::network();
+        network.receive("a", 100, None);
+        network.advance(10 * DAY);
+        let levy = AssessmentId::new(hash("test", &[]));
+        let other = BankAccountId::new(hash("test", &[]));
+        network.edit(|state| {
+            let attests = |who: &str, account| (id(who), Role::BankAttestor, Scope::Account(account));
+            state.put::<RoleGrant>(attests("lab", account()), RoleGrant { change: None });
+            state.put::<RoleGrant>(attests("university", other), RoleGrant { change: None });
+            // A levy that stands in its records and on no account: a payment of it finds nothing to move.
+            let key = (id("reuser"), money::schedule_code("royalty"), "2027Q1".parse().unwrap());
+            let (declaration, status) = (DeclarationId::ZERO, LevyStatus::Assessed);
+            let record = LevyAccount { declaration, assessment: Some(levy), assessed: 7, paid: 0, status };
+            state.put::<LevyAccount>(key, record);
+            let (payer, schedule, period) = key;
+            let tax = Amount::eur(7);
+            state.put::<LevyAssessment>(levy, LevyAssessment { payer, schedule, period, declaration, version: 1, tax });
+        });
+        network.suspend("lab");
+        let good = network.statement(vec![entry("b", 50, Some(Reference::of(ReferenceKind::Levy, levy.hash())))]);
+        network.run("bank", good.clone()).unwrap();
+        let with = |change: &dyn Fn(&mut AttestStatement)| {
+            let mut statement = good.clone();
+            change(&mut statement);
+            statement
+        };
+        let table: Vec<(&str, AttestStatement)> = vec![
+            ("region", with(&|s| s.entries = vec![entry("b", 0, None); 401])),
+            ("region", with(&|s| (s.entries[0].amount, s.to) = (0, date(2020, 1, 1)))),
+            ("region", with(&|s| s.to = date(2020, 1, 1))),
+            ("region", with(&|s| s.statement_id = Text::new("FR7630006000011234567890189").unwrap())),
+            ("lab", good.clone()),
+            ("region", with(&|s| s.sequence = 1)),
+            ("university", with(&|s| s.account = other)),
+            ("bank", with(&|s| (s.sequence, s.to) = (1, date(2028, 1, 1)))),
+            ("bank", with(&|s| (s.sequence, s.to) = (3, date(2028, 1, 1)))),
+            ("bank", with(&|s| (s.sequence, s.opening) = (3, 0))),
+            ("bank", with(&|s| (s.opening, s.from) = (0, date(2027, 1, 6)))),
+            ("bank", with(&|s| (s.from, s.closing) = (date(2027, 1, 6), 0))),
+            ("bank", with(&|s| (s.closing, s.entries[0].key) = (0, entry_key("a")))),
+            ("bank", with(&|s| s.entries[0].key = entry_key("a"))),
+            ("bank", good.clone()),
+            ("foundation", good.clone()),
+        ];
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        network
+            .edit(|state| state.put::<AccountBalance>(bank(), AccountBalance { fund: fund(), balance: Balance::MAX }));
+        reached.push(network.refusal("foundation", good.clone()));
+        fixture::assert_all_reached(Kind::AttestStatement, &reached);
+        fixture::assert_round_trips(&good.into_payload());
+    }
+
+    #[test]
+    fn days_may_overlap_but_never_go_back_or_leave_a_gap() {
+        let mut network = money::network();
+        network.advance(20 * DAY);
+        let mut first = network.statement(vec![]);
+        (first.from, first.to) = (date(2027, 1, 5), date(2027, 1, 10));
+        network.attest(first);
+        let dated = |from, to| AttestStatement { from, to, ..network.statement(vec![]) };
+        for (from, to) in [(4, 10), (5, 9), (12, 12)] {
+            let statement = dated(date(2027, 1, from), date(2027, 1, to));
+            assert_eq!(network.refusal("bank", statement), "GapDates", "{from} to {to}");
+        }
+        for (from, to) in [(5, 10), (10, 10), (11, 11), (11, 24)] {
+            let statement = dated(date(2027, 1, from), date(2027, 1, to)).into_payload();
+            assert!(network.decide("bank", statement).is_ok(), "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn the_second_equal_body_makes_it_final_and_posts_it() {
+        let mut network = money::network();
+        let statement = network.statement(vec![entry("a", 100, None)]);
+        let Event::AttestStatement(first) = network.run("foundation", statement.clone()).unwrap() else { panic!() };
+        assert_eq!((first.agreed, first.needed, first.booked), (1, 2, None));
+        assert_eq!(network.balance(&bank()), 0);
+        let Event::AttestStatement(second) = network.run("bank", statement.clone()).unwrap() else { panic!() };
+        assert_eq!((second.agreed, second.findings.len(), second.booked.is_some()), (2, 0, true));
+        assert_eq!((network.balance(&bank()), network.balance(&suspense())), (100, -100));
+        assert_eq!(network.refusal("bank", statement), "StateFinal");
+        network.assert_sound();
+    }
+
+    #[test]
+    fn differing_bodies_are_a_conflict_that_posts_nothing_until_an_attestor_replaces_its_own() {
+        let mut network = money::network();
+        let mine = network.statement(vec![entry("a", 100, None)]);
+        let other = network.statement(vec![entry("a", 101, None)]);
+        network.run("bank", mine.clone()).unwrap();
+        let Event::AttestStatement(conflict) = network.run("foundation", other.clone()).unwrap() else { panic!() };
+        assert_eq!(conflict.findings, [BankFinding::StatementConflict]);
+        assert_eq!(conflict.booked, None);
+        assert_eq!(network.balance(&bank()), 0);
+        let Event::AttestStatement(agreed) = network.run("foundation", mine).unwrap() else { panic!() };
+        assert!(agreed.findings.is_empty() && agreed.booked.is_some());
+        assert_eq!(network.balance(&bank()), 100);
+        assert!(network.state.get::<BankAccount>(&account()).unwrap().pending.is_empty());
+    }
+
+    #[test]
+    fn an_attestor_that_lost_its_role_no_longer_counts() {
+        let mut network = money::network();
+        let statement = network.statement(vec![]);
+        network.run("bank", statement.clone()).unwrap();
+        network.edit(|state| {
+            state.remove::<RoleGrant>(&(id("bank"), Role::BankAttestor, Scope::Account(account())));
+        });
+        let Event::AttestStatement(event) = network.run("foundation", statement).unwrap() else { panic!() };
+        assert_eq!((event.agreed, event.booked), (1, None));
+    }
+
+    #[test]
+    fn credits_are_matched_by_reference_up_to_what_is_open_and_the_surplus_waits() {
+        let mut network = money::network();
+        let (free, earmarked) = (network.promise(100, None), network.promise(40, Some("commons")));
+        let event = network.attest(network.statement(vec![
+            entry("a", 70, promised(free)),
+            entry("b", 50, promised(free)),
+            entry("c", 40, promised(earmarked)),
+            entry("d", 9, Some(Reference::of(ReferenceKind::Promise, &hash("test", &[])))),
+            entry("e", 8, Some(Reference::of(ReferenceKind::Refund, free.hash()))),
+        ]));
+        let booked = event.booked.unwrap();
+        let amounts: Vec<u64> = booked.matches.iter().map(|part| part.amount).collect();
+        assert_eq!(amounts, [70, 30, 40]);
+        assert_eq!(network.balance(&contribution()), -100);
+        assert_eq!(network.balance(&Account::Envelope { fund: fund(), envelope: fixture::envelope("commons") }), -40);
+        assert_eq!(network.balance(&suspense()), -(20 + 9 + 8));
+        assert_eq!(network.state.get::<Promise>(&free).unwrap().open(), 0);
+        assert_eq!(network.state.get::<BankEntry>(&(account(), entry_key("b"))).unwrap().rest, 20);
+        assert_eq!(network.state.count::<SuspendedCredit>(), 3);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn a_levy_is_paid_by_its_reference_oldest_period_first() {
+        let mut network = money::network();
+        network.advance_to(date(2027, 7, 2).start_time());
+        network.assess_calls("2027Q1", 2_000_000);
+        let second = network.assess_calls("2027Q2", 3_000_000);
+        assert_eq!((network.royalty("2027Q1").open(), network.royalty("2027Q2").open()), (10_000, 20_000));
+        let reference = Some(Reference::of(ReferenceKind::Levy, second.id.hash()));
+        let booked = network.receive("a", 25_000, reference).booked.unwrap();
+        assert_eq!(booked.matches.len(), 2);
+        assert_eq!(network.royalty("2027Q1").status, LevyStatus::Paid);
+        assert_eq!(network.royalty("2027Q2").status, LevyStatus::PartPaid);
+        assert_eq!(network.royalty("2027Q2").open(), 5_000);
+        let source = money::schedule_code("royalty").code();
+        assert_eq!(network.balance(&Account::Unallocated { fund: fund(), source }), -25_000);
+        assert_eq!(network.balance(&Account::Uncollected { fund: fund() }), -5_000);
+        network.assert_sound();
+        network.receive("b", 6_000, reference);
+        assert_eq!(network.balance(&suspense()), -1_000);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn the_opening_balance_of_genesis_is_posted_with_the_first_statement_and_has_its_own_source() {
+        let mut genesis = money::genesis();
+        genesis.bank_accounts[0].opening = 500;
+        let mut network = fixture::of_genesis(&genesis);
+        network.assert_sound();
+        let promise = network.promise(500, None);
+        let statement = network.statement(vec![entry("a", -1, None)]);
+        assert_eq!(statement.opening, 500);
+        assert_eq!(network.refusal("bank", AttestStatement { opening: 0, ..statement.clone() }), "GapBalance");
+        let mut clashing = statement.clone();
+        clashing.entries[0].key = opening_key(&account());
+        assert_eq!(network.refusal("bank", clashing), "EntryUsed");
+        let booked = network.attest(statement).booked.unwrap();
+        assert_eq!(booked.opening_entry, Some(opening_key(&account())));
+        assert_eq!((network.balance(&bank()), network.balance(&suspense())), (499, -500));
+        let payload = crate::bank::match_entry::MatchEntry {
+            account: account(),
+            entry: opening_key(&account()),
+            targets: vec![money::target(crate::bank::matching::Target::Promise(promise), 500)],
+        };
+        network.run("bank", Payload::MatchEntry(payload)).unwrap();
+        let source = Code::new("opening").unwrap();
+        assert_eq!(network.balance(&Account::Unallocated { fund: fund(), source }), -500);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn an_unknown_debit_and_an_overdraft_are_findings_and_never_refused() {
+        let mut network = money::network();
+        let event = network.attest(network.statement(vec![entry("a", 10, None), entry("b", -30, None)]));
+        assert_eq!(event.findings, [BankFinding::UnexplainedDebit, BankFinding::Overdraft]);
+        assert_eq!(event.booked.unwrap().unexplained, [entry_key("b")]);
+        assert_eq!(network.balance(&bank()), -20);
+        assert_eq!(network.balance(&Account::Unexplained { account: account() }), 30);
+        network.assert_sound();
+    }
+
+    /// A payout of 60 under way, as the release of an advance leaves it.
+    fn with_payout(network: &mut Network) -> PayoutId {
+        let payout = PayoutId::new(hash("test-payout", &[]));
+        let grant = GrantId::new(hash("test-grant", &[]));
+        let part = Part { status: PartStatus::InTransit, payout: Some(payout), ..Part::planned(60) };
+        let tranche = Tranche {
+            number: 1,
+            kind: TrancheKind::Advance,
+            amount: 60,
+            due: date(2027, 6, 30),
+            budget_year: 2027,
+            criteria: fixture::commitment("criteria"),
+            evidence_needed: 0,
+            parts: vec![part],
+            attempts: 1,
+        };
+        let record = Grant {
+            call: CallId::ZERO,
+            application: ApplicationId::ZERO,
+            project: ProjectId::ZERO,
+            change: ChangeId::ZERO,
+            fund: fund(),
+            envelope: fixture::envelope("commons"),
+            awarded: Amount::eur(60),
+            parties: vec![crate::grant::grant::Party { organisation: id("asso1"), share_ppm: Ppm::ONE }],
+            status: GrantStatus::Active,
+            sign_before: BlockTime(0),
+            convention: None,
+            signed: vec![],
+            ordonnateur: None,
+            tranches: vec![tranche],
+        };
+        let under_way = Payout {
+            grant,
+            tranche: 1,
+            part: 0,
+            attempt: 1,
+            fund: fund(),
+            from_account: account(),
+            payee_account: fixture::commitment("payee"),
+            payee: id("asso1"),
+            amount: Amount::eur(60),
+            execution_date: date(2027, 1, 4),
+            status: PayoutStatus::InTransit,
+            entry: None,
+        };
+        network.edit(|state| {
+            let mut moved = Movement::in_fund(fund());
+            moved.transfer(contribution(), Payout::account(&payout), 60);
+            let postings = moved.check(state).unwrap();
+            crate::accounts::post(state, &postings);
+            state.put::<TransitTotal>(account(), TransitTotal { amount: 60 });
+            state.put::<Grant>(grant, record);
+            state.put::<Payout>(payout, under_way);
+        });
+        payout
+    }
+
+    #[test]
+    fn a_debit_pays_exactly_the_payout_that_it_equals_and_only_once() {
+        let mut network = money::network();
+        let promise = network.promise(100, None);
+        network.receive("a", 100, promised(promise));
+        let payout = with_payout(&mut network);
+        network.assert_sound();
+        let reference = Some(Payout::reference(&payout));
+        let entries =
+            vec![entry("less", -59, reference), entry("equal", -60, reference), entry("again", -60, reference)];
+        let event = network.attest(network.statement(entries));
+        let booked = event.booked.clone().unwrap();
+        assert_eq!(booked.paid.iter().map(|paid| paid.entry).collect::<Vec<_>>(), [entry_key("equal")]);
+        assert_eq!(booked.unexplained, [entry_key("less"), entry_key("again")]);
+        assert!(event.findings.contains(&BankFinding::UnexplainedDebit));
+        let record = network.state.get::<Payout>(&payout).unwrap();
+        assert_eq!((record.status, record.entry), (PayoutStatus::Paid, Some(entry_key("equal"))));
+        assert_eq!(network.balance(&Payout::account(&payout)), 0);
+        assert_eq!(network.balance(&Account::Unexplained { account: account() }), 59 + 60);
+        assert!(event.subjects().contains(&RecordRef::of::<Grant>(&record.grant)));
+        network.assert_sound();
+    }
+
+    #[test]
+    fn an_event_without_one_leg_is_found_by_the_invariants() {
+        let mut network = money::network();
+        let statement = network.statement(vec![entry("a", 100, None)]);
+        network.run("bank", statement.clone()).unwrap();
+        let event = network.decide("foundation", statement.into_payload()).unwrap();
+        let postings = event.postings().unwrap();
+        assert!(postings.sums().values().all(|sum| *sum == 0));
+        let broken = postings.without_leg(0);
+        network.edit(|state| crate::accounts::post(state, &broken));
+        let found: Vec<String> = crate::accounts::invariants::check(&network.state)
+            .iter()
+            .map(|violation| violation.invariant.to_string())
+            .collect();
+        assert_eq!(found, ["I1", "I9"]);
+    }
+}

@@ -192,3 +192,136 @@ impl Effect for EntryMatched {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::{Account, AccountBalance},
+        action::{Event, Kind, Payload},
+        bank::matching::{LevyTarget, PrepaidTarget},
+        contribution::promise::Promise,
+        fixture::{
+            self, IntoPayload, Network, account, fund, id,
+            money::{self, date, entry, entry_key, target},
+        },
+        levy::account::LevyStatus,
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for MatchEntry {
+        fn into_payload(self) -> Payload {
+            Payload::MatchEntry(self)
+        }
+    }
+
+    fn matching(text: &str, targets: Vec<MatchTarget>) -> MatchEntry {
+        MatchEntry { account: account(), entry: entry_key(text), targets }
+    }
+
+    fn royalty(period: &str) -> Target {
+        let (payer, schedule) = (id("reuser"), money::schedule_code("royalty"));
+        Target::Levy(LevyTarget { payer, schedule, period: period.parse().unwrap() })
+    }
+
+    fn prepaid() -> Target {
+        Target::Prepaid(PrepaidTarget { payer: id("reuser"), schedule: money::schedule_code("royalty") })
+    }
+
+    fn prepaid_account() -> Account {
+        Account::PrepaidLevy { payer: id("reuser"), schedule: money::schedule_code("royalty") }
+    }
+
+    fn in_summer() -> Network {
+        let mut network = money::network();
+        network.advance_to(date(2027, 7, 2).start_time());
+        network
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = in_summer();
+        let kept = network.promise(10, None);
+        let open = network.promise(100, None);
+        let foreign = network.promise(100, None);
+        network.declare_calls("2027Q1", 2_000_000);
+        let reference = Some(Reference::of(ReferenceKind::Promise, kept.hash()));
+        let entries = vec![entry("kept", 10, reference), entry("a", 150, None), entry("debit", -5, None)];
+        network.attest(network.statement(entries));
+        let other_fund = FundCode::new("other").unwrap();
+        network.edit(|state| {
+            state.update::<Promise>(&foreign, |promise| promise.fund = other_fund);
+            state.put::<RoleGrant>((id("lab"), Role::Comptable, Scope::Fund(fund())), RoleGrant { change: None });
+        });
+        network.suspend("lab");
+        let (nowhere, unknown) = (BankAccountId::ZERO, PromiseId::ZERO);
+        let promise = |id, minor| target(Target::Promise(id), minor);
+        let dollars =
+            |id| MatchTarget { target: Target::Promise(id), amount: Amount::new(200, Currency::new("USD").unwrap()) };
+        let table: Vec<(&str, MatchEntry)> = vec![
+            ("lab", matching("a", vec![promise(unknown, 0); 65])),
+            ("lab", matching("a", vec![])),
+            ("lab", MatchEntry { account: nowhere, ..matching("a", vec![promise(open, 1)]) }),
+            ("region", matching("never", vec![promise(open, 1)])),
+            ("bank", MatchEntry { account: nowhere, ..matching("never", vec![promise(open, 1)]) }),
+            ("bank", matching("never", vec![promise(unknown, 1)])),
+            ("bank", matching("debit", vec![promise(unknown, 1)])),
+            ("bank", matching("debit", vec![promise(kept, 1)])),
+            ("bank", matching("a", vec![dollars(open), promise(kept, 1)])),
+            ("bank", matching("a", vec![dollars(foreign)])),
+            ("bank", matching("a", vec![promise(foreign, 200)])),
+            ("bank", matching("a", vec![promise(open, 200)])),
+            ("bank", matching("a", vec![promise(open, 60), promise(open, 60)])),
+        ];
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        let stands = |network: &mut Network, balance| {
+            let account = Account::Suspense { account: account() };
+            network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
+            network.refusal("bank", matching("a", vec![promise(open, 100)]))
+        };
+        reached.push(stands(&mut network, -1));
+        let account = Account::Unallocated { fund: fund(), source: Code::new("contribution").unwrap() };
+        network.edit(|state| {
+            state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance: Balance::MIN });
+        });
+        reached.push(stands(&mut network, -1_000));
+        fixture::assert_all_reached(Kind::MatchEntry, &reached);
+    }
+
+    #[test]
+    fn a_declared_levy_that_is_not_assessed_takes_nothing() {
+        let mut network = in_summer();
+        network.assess_calls("2027Q1", 2_000_000);
+        network.declare_calls("2027Q2", 2_000_000);
+        network.receive("a", 100, None);
+        assert_eq!(network.refusal("bank", matching("a", vec![target(royalty("2027Q2"), 100)])), "StateTarget");
+        assert_eq!(network.refusal("bank", matching("a", vec![target(royalty("2026Q4"), 100)])), "UnknownTarget");
+        let unregistered =
+            Target::Prepaid(PrepaidTarget { payer: OrganisationId::ZERO, schedule: money::schedule_code("royalty") });
+        assert_eq!(network.refusal("bank", matching("a", vec![target(unregistered, 100)])), "UnknownTarget");
+    }
+
+    #[test]
+    fn an_entry_pays_several_targets_and_its_rest_stays_in_suspense() {
+        let mut network = in_summer();
+        network.assess_calls("2027Q1", 2_000_000);
+        network.assess_calls("2027Q2", 2_000_000);
+        let promise = network.promise(700, Some("startups"));
+        network.receive("a", 15_000, None);
+        let targets =
+            vec![target(Target::Promise(promise), 700), target(royalty("2027Q2"), 12_000), target(prepaid(), 300)];
+        fixture::assert_round_trips(&matching("a", targets.clone()).into_payload());
+        let Event::MatchEntry(event) = network.run("bank", matching("a", targets)).unwrap() else { panic!() };
+        assert_eq!(event.parts.iter().map(|part| part.amount).collect::<Vec<_>>(), [700, 10_000, 2_000, 300]);
+        assert_eq!(event.rest, 2_000);
+        assert_eq!(network.royalty("2027Q1").status, LevyStatus::Paid);
+        assert_eq!(network.royalty("2027Q2").open(), 8_000);
+        assert_eq!(network.balance(&prepaid_account()), -300);
+        assert_eq!(network.balance(&Account::Suspense { account: account() }), -2_000);
+        network.assert_sound();
+        assert_eq!(network.refusal("bank", matching("a", vec![target(prepaid(), 2_001)])), "EntryUsed");
+        network.run("bank", matching("a", vec![target(prepaid(), 2_000)])).unwrap();
+        assert_eq!(network.refusal("bank", matching("a", vec![target(prepaid(), 1)])), "EntryUsed");
+        network.assert_sound();
+    }
+}

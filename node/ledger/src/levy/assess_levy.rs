@@ -192,3 +192,161 @@ impl Effect for LevyAssessed {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::AccountBalance,
+        action::{Event, Kind, Payload},
+        bank::{
+            match_entry::MatchEntry,
+            matching::{PrepaidTarget, Target},
+        },
+        fixture::{
+            self, IntoPayload, Network, account, fund, id,
+            money::{self, date, entry_key, schedule_code, target},
+        },
+        levy::{compute::StepRule, schedule::Tariff},
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for AssessLevy {
+        fn into_payload(self) -> Payload {
+            Payload::AssessLevy(self)
+        }
+    }
+
+    fn assess(period: &str, declaration: DeclarationId) -> AssessLevy {
+        let (payer, schedule) = (id("reuser"), schedule_code("royalty"));
+        AssessLevy { payer, schedule, period: period.parse().unwrap(), declaration }
+    }
+
+    fn in_summer() -> Network {
+        let mut network = money::network();
+        network.advance_to(date(2027, 7, 2).start_time());
+        network
+    }
+
+    fn prepay(network: &mut Network, text: &str, minor: u64) {
+        network.receive(text, minor as i64, None);
+        let prepaid = Target::Prepaid(PrepaidTarget { payer: id("reuser"), schedule: schedule_code("royalty") });
+        let targets = vec![target(prepaid, minor)];
+        let payload = MatchEntry { account: account(), entry: entry_key(text), targets };
+        network.run("bank", Payload::MatchEntry(payload)).unwrap();
+    }
+
+    fn prepaid() -> Account {
+        Account::PrepaidLevy { payer: id("reuser"), schedule: schedule_code("royalty") }
+    }
+
+    fn put_balance(network: &mut Network, account: Account, balance: Balance) {
+        network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = in_summer();
+        let old = network.declare_calls("2027Q1", 2_000_000);
+        let current = network.declare_calls("2027Q1", 3_000_000);
+        let dear = network.declare_calls("2026Q4", u64::MAX);
+        network.assess_calls("2027Q2", 2_000_000);
+        let done = network.royalty("2027Q2").declaration;
+        network.edit(|state| {
+            for (who, schedule) in [("lab", "royalty"), ("university", "none"), ("reuser", "royalty")] {
+                let key = (id(who), Role::LevyAuthority, Scope::Schedule(schedule_code(schedule)));
+                state.put::<RoleGrant>(key, RoleGrant { change: None });
+            }
+        });
+        network.suspend("lab");
+        let none = |asked| AssessLevy { schedule: schedule_code("none"), ..asked };
+        let table: Vec<(&str, AssessLevy)> = vec![
+            ("lab", none(assess("2027", old))),
+            ("region", none(assess("2027", old))),
+            ("university", none(assess("2027", old))),
+            ("reuser", assess("2027", old)),
+            ("reuser", assess("2027Q1", old)),
+            ("data", assess("2027Q1", old)),
+            ("data", assess("2027Q2", done)),
+        ];
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        // Prepaid money that no receivable can take: the counterpart of what is owed was taken away.
+        put_balance(&mut network, prepaid(), -50_000);
+        put_balance(&mut network, Account::Uncollected { fund: fund() }, 0);
+        let drained = network.refusal("data", assess("2027Q1", current));
+        reached.push(drained);
+        reached.push(network.refusal("data", assess("2026Q4", dear)));
+        put_balance(&mut network, prepaid(), 0);
+        put_balance(&mut network, Account::Uncollected { fund: fund() }, Balance::MIN);
+        reached.push(network.refusal("data", assess("2027Q1", current)));
+        fixture::assert_all_reached(Kind::AssessLevy, &reached);
+    }
+
+    #[test]
+    fn what_is_due_stands_as_receivable_and_uncollected_and_every_line_is_in_the_event() {
+        let mut network = in_summer();
+        fixture::assert_round_trips(&assess("2027Q1", DeclarationId::ZERO).into_payload());
+        let event = network.assess_calls("2027Q1", 2_000_000);
+        assert_eq!(event.assessment.tax, Amount::eur(10_000));
+        let lines: Vec<String> = event.steps.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "units ads(2000000) = 2000000",
+                "sum units(2000000) = 2000000",
+                "bracket 0(0, 1000000, 0) = 0",
+                "bracket 1(1000000, 1000000, 10) = 10000000",
+                "sum brackets(0, 10000000) = 10000000",
+                "divide(10000000, 1000) = 10000",
+                "tax(10000) = 10000",
+            ]
+        );
+        let key = (id("reuser"), schedule_code("royalty"), "2027Q1".parse().unwrap());
+        let (payer, schedule, period) = key;
+        assert_eq!(network.balance(&Account::LevyReceivable { payer, schedule, period }), 10_000);
+        assert_eq!(network.balance(&Account::Uncollected { fund: fund() }), -10_000);
+        assert_eq!(network.royalty("2027Q1").status, LevyStatus::Assessed);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn nothing_due_is_nil_and_moves_nothing() {
+        let mut network = in_summer();
+        let event = network.assess_calls("2027Q1", 1_000_000);
+        assert!(event.postings.legs().is_empty());
+        assert_eq!(event.steps.last().unwrap().rule, StepRule::Tax);
+        assert_eq!(network.royalty("2027Q1").status, LevyStatus::Nil);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn prepaid_money_settles_the_oldest_period_first_and_the_rest_stays_prepaid() {
+        let mut network = in_summer();
+        network.assess_calls("2027Q1", 2_000_000);
+        prepay(&mut network, "a", 25_000);
+        assert_eq!(network.royalty("2027Q1").open(), 10_000, "money that is prepaid waits for an assessment");
+        let event = network.assess_calls("2027Q2", 2_000_000);
+        let settled: Vec<(String, u64)> =
+            event.prepaid.iter().map(|part| (part.period.to_string(), part.amount)).collect();
+        assert_eq!(settled, [("2027Q1".to_owned(), 10_000), ("2027Q2".to_owned(), 10_000)]);
+        assert_eq!(network.balance(&prepaid()), -5_000);
+        assert_eq!(network.royalty("2027Q2").status, LevyStatus::Paid);
+        assert_eq!(network.balance(&Account::Uncollected { fund: fund() }), 0);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn an_assessment_that_does_not_follow_from_its_declaration_is_found() {
+        let mut network = in_summer();
+        let event = network.assess_calls("2027Q1", 2_000_000);
+        network.edit(|state| {
+            state.update::<LevySchedule>(&schedule_code("royalty"), |schedule| {
+                let Tariff::Unit(brackets) = &mut schedule.versions[0].tariff else { panic!("units") };
+                brackets.den = 999;
+            });
+        });
+        let found = crate::accounts::invariants::check(&network.state);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].to_string().starts_with(&format!("I12: assessment {}", event.id)), "{}", found[0]);
+    }
+}

@@ -292,3 +292,259 @@ fn slab(base: u128, brackets: &[RateBracket], sheet: &mut Sheet) -> Result<u128,
     let product = sheet.line(StepRule::Bracket, code(&index.to_string()), &inputs, product)?;
     sheet.line(StepRule::Divide, None, &[product, WHOLE], Some(product / WHOLE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fixture::{
+            commitment, id,
+            money::{date, ppm, schedule_code, version},
+        },
+        levy::{
+            account::{DeclaredDeduction, Filing},
+            schedule::Apportionment,
+        },
+    };
+    use proptest::prelude::*;
+
+    fn service(code: &str, receipts: u64, share: Option<Rational>, units: Option<u64>) -> DeclaredService {
+        let code = ServiceCode::new(code).unwrap();
+        DeclaredService { code, receipts: Amount::eur(receipts), deductions: vec![], share, units }
+    }
+
+    fn declared(services: Vec<DeclaredService>) -> LevyDeclaration {
+        LevyDeclaration {
+            payer: id("platform"),
+            schedule: schedule_code("dst"),
+            period: "2026".parse().unwrap(),
+            services,
+            world_receipts: Amount::eur(0),
+            local_receipts: Amount::eur(0),
+            method: commitment("method"),
+            evidence: commitment("evidence"),
+            class: None,
+            filed_on: date(2027, 4, 1),
+            filing: Filing::InTime,
+        }
+    }
+
+    fn of_receipts(receipts: u64) -> LevyDeclaration {
+        declared(vec![service("ads", receipts, None, None)])
+    }
+
+    fn brackets(list: &[(u64, u32)]) -> RateBrackets {
+        RateBrackets {
+            brackets: list.iter().map(|(from, rate)| RateBracket { from: *from, ppm: ppm(*rate) }).collect(),
+        }
+    }
+
+    fn prices(den: u64, list: &[(u64, u64)]) -> Tariff {
+        let brackets = list.iter().map(|(from, num)| UnitBracket { from: *from, num: *num }).collect();
+        Tariff::Unit(UnitBrackets { den, brackets })
+    }
+
+    fn tax_of(tariff: Tariff, declared: &LevyDeclaration) -> u128 {
+        compute(&version(tariff), declared).unwrap().tax
+    }
+
+    /// Every line that names a division, product, sum or test follows from its own inputs.
+    fn assert_follows(steps: &[LevyStep]) {
+        for step in steps {
+            let inputs: Vec<u128> = step.inputs.iter().map(|input| input.0).collect();
+            let expected = match (step.rule, inputs.as_slice()) {
+                (StepRule::GroupFigure | StepRule::Receipts | StepRule::Units | StepRule::Tax, [a]) => *a,
+                (StepRule::LocalReceipts | StepRule::Base, [a, b, c]) => a * b / c,
+                (StepRule::Sum, parts) => parts.iter().sum(),
+                (StepRule::Test, [a, b]) => u128::from(a > b),
+                (StepRule::Net, [a, b]) => a.saturating_sub(*b),
+                (StepRule::Bracket, [_, b, c]) => b * c,
+                (StepRule::Divide, [a, b]) => a / b,
+                (StepRule::Modulation, [a, b]) => a * b / 1_000_000,
+                (rule, inputs) => panic!("{rule} has inputs {inputs:?}"),
+            };
+            assert_eq!(step.result.0, expected, "{step}");
+        }
+    }
+
+    #[test]
+    fn the_vector_of_a_share_and_a_flat_rate() {
+        let share = Some(Rational::new(83_417, 1_000_000));
+        let declaration = declared(vec![service("ads", 120_000_000_000, share, None)]);
+        let rules = ScheduleVersion { apportionment: Apportionment::UserShare, ..version(Tariff::Flat(ppm(30_000))) };
+        let computed = compute(&rules, &declaration).unwrap();
+        assert_eq!(computed.tax, 300_301_200);
+        let base = computed.steps.iter().find(|step| step.rule == StepRule::Base).unwrap();
+        assert_eq!(base.result.0, 10_010_040_000);
+        assert_eq!(base.to_string(), "base ads(120000000000, 83417, 1000000) = 10010040000");
+        assert_follows(&computed.steps);
+    }
+
+    #[test]
+    fn the_vector_of_marginal_rates() {
+        let rates = brackets(&[(0, 0), (2_500_000_000, 10_000), (10_000_000_000, 30_000)]);
+        assert_eq!(tax_of(Tariff::Marginal(rates), &of_receipts(15_000_000_000)), 225_000_000);
+    }
+
+    #[test]
+    fn a_slab_takes_the_rate_that_the_base_reaches_exactly() {
+        let rates = || Tariff::Slab(brackets(&[(0, 0), (1_000, 10_000), (2_000, 20_000)]));
+        for (base, tax) in [(0, 0), (999, 0), (1_000, 10), (1_999, 19), (2_000, 40)] {
+            assert_eq!(tax_of(rates(), &of_receipts(base)), tax, "{base}");
+        }
+    }
+
+    #[test]
+    fn units_are_free_up_to_a_bracket_and_then_cost_their_price_with_one_division() {
+        let tariff = || prices(1_000, &[(0, 0), (1_000_000, 10)]);
+        let units = |first, second| {
+            declared(vec![service("ads", 0, None, Some(first)), service("market", 0, None, Some(second))])
+        };
+        for (first, second, tax) in [(1_000_000, 0, 0), (1_000_099, 0, 0), (1_000_100, 0, 1), (600_000, 600_000, 2_000)]
+        {
+            assert_eq!(tax_of(tariff(), &units(first, second)), tax, "{first} + {second}");
+        }
+    }
+
+    fn tested(scope: LiabilityScope, metric: Metric, more_than: u64) -> ScheduleVersion {
+        ScheduleVersion {
+            scope,
+            tests: vec![LiabilityTest { metric, more_than }],
+            ..version(Tariff::Flat(ppm(1_000_000)))
+        }
+    }
+
+    #[test]
+    fn exactly_at_a_threshold_is_not_above_it() {
+        for metric in [Metric::WorldReceipts, Metric::LocalReceipts] {
+            let rules = tested(LiabilityScope::Entity, metric, 1_000);
+            assert_eq!(compute(&rules, &of_receipts(1_000)).unwrap().tax, 0, "{metric}");
+            assert_eq!(compute(&rules, &of_receipts(1_001)).unwrap().tax, 1_001, "{metric}");
+        }
+        let rules = tested(LiabilityScope::Entity, Metric::Units, 5);
+        let units = |units| declared(vec![service("ads", 100, None, Some(units))]);
+        assert_eq!(compute(&rules, &units(5)).unwrap().tax, 0);
+        assert_eq!(compute(&rules, &units(6)).unwrap().tax, 100);
+    }
+
+    #[test]
+    fn a_group_above_the_threshold_makes_an_entity_below_it_liable_and_the_steps_say_so() {
+        let mut declaration = of_receipts(600);
+        declaration.world_receipts = Amount::eur(1_200);
+        let group = compute(&tested(LiabilityScope::Group, Metric::WorldReceipts, 1_000), &declaration).unwrap();
+        assert_eq!(group.tax, 600);
+        assert_eq!(group.steps[0].to_string(), "group_figure world_receipts(1200) = 1200");
+        let entity = compute(&tested(LiabilityScope::Entity, Metric::WorldReceipts, 1_000), &declaration).unwrap();
+        assert_eq!(entity.tax, 0);
+        assert_eq!(entity.steps.last().unwrap().to_string(), "tax(0) = 0");
+    }
+
+    #[test]
+    fn all_tests_must_hold() {
+        let mut rules = tested(LiabilityScope::Entity, Metric::WorldReceipts, 10);
+        rules.tests.push(LiabilityTest { metric: Metric::Units, more_than: 10 });
+        assert_eq!(compute(&rules, &of_receipts(100)).unwrap().tax, 0);
+    }
+
+    #[test]
+    fn local_receipts_are_taken_before_deductions_and_deductions_never_go_below_zero() {
+        let mut declaration = declared(vec![service("ads", 1_000, Some(Rational::new(1, 3)), None)]);
+        let deduction = |minor| DeclaredDeduction { code: Code::new("vat").unwrap(), amount: Amount::eur(minor) };
+        declaration.services[0].deductions = vec![deduction(700), deduction(301)];
+        let computed = compute(&tested(LiabilityScope::Entity, Metric::LocalReceipts, 332), &declaration).unwrap();
+        assert_eq!(computed.tax, 0);
+        let lines: Vec<String> = computed.steps.iter().map(ToString::to_string).collect();
+        assert_eq!(lines[0], "local_receipts ads(1000, 1, 3) = 333");
+        assert!(lines.contains(&"net ads(1000, 1001) = 0".to_string()), "{lines:?}");
+    }
+
+    #[test]
+    fn a_class_is_modulated_after_the_division_and_floored_again() {
+        let mut declaration = of_receipts(333);
+        let class = Code::new("eco").unwrap();
+        declaration.class = Some(class);
+        let mut rules = version(Tariff::Flat(ppm(10_000)));
+        rules.modulation = vec![ModulationClass { class, factor: Factor::new(500_000).unwrap() }];
+        let computed = compute(&rules, &declaration).unwrap();
+        assert_eq!(computed.tax, 1, "floor(floor(3.33) · 0.5)");
+        assert_follows(&computed.steps);
+    }
+
+    #[test]
+    fn greatest_figures_are_exact_and_what_passes_128_bits_is_an_answer() {
+        assert_eq!(tax_of(Tariff::Flat(ppm(1_000_000)), &of_receipts(Amount::MAX_MINOR)), 1_000_000_000_000_000);
+        let units = declared(vec![service("ads", 0, None, Some(u64::MAX)), service("market", 0, None, Some(u64::MAX))]);
+        let dear = version(prices(1, &[(0, u64::MAX)]));
+        assert_eq!(compute(&dear, &units), Err(TooLarge(StepRule::Bracket)));
+    }
+
+    /// Ascending from 0, with a rate each.
+    fn ladder<R: Strategy>(rate: R) -> impl Strategy<Value = Vec<(u64, R::Value)>>
+    where
+        R::Value: Clone,
+    {
+        prop::collection::vec((1u64..1_000_000_000, rate), 1..6).prop_map(|steps| {
+            let mut from = 0;
+            let mut first = true;
+            let step = |(width, rate): (u64, R::Value)| {
+                from += if std::mem::take(&mut first) { 0 } else { width };
+                (from, rate)
+            };
+            steps.into_iter().map(step).collect()
+        })
+    }
+
+    /// Another way to the same sum: each bracket adds the change of the rate on all that lies above it.
+    fn by_changes(base: u128, ladder: &[(u64, u64)], den: u128) -> u128 {
+        let mut before = 0i128;
+        let mut sum = 0i128;
+        for (from, rate) in ladder {
+            let above = base.saturating_sub(u128::from(*from)) as i128;
+            sum += (i128::from(*rate) - before) * above;
+            before = i128::from(*rate);
+        }
+        sum as u128 / den
+    }
+
+    proptest! {
+        #[test]
+        fn marginal_rates_agree_with_the_sum_of_changes(
+            list in ladder(0u32..=1_000_000),
+            receipts in prop::collection::vec(0..=Amount::MAX_MINOR, 1..3),
+            share in (0u64..=1_000_000, 1_000_000u64..),
+        ) {
+            let share = Rational::new(share.0, share.1);
+            let names = ["ads", "market"];
+            let services = receipts.iter().zip(names).map(|(receipts, name)| service(name, *receipts, Some(share), None));
+            let declaration = declared(services.collect());
+            let computed = compute(&version(Tariff::Marginal(brackets(&list))), &declaration).unwrap();
+            let base: u128 = receipts
+                .iter()
+                .map(|receipts| u128::from(*receipts) * u128::from(share.num) / u128::from(share.den))
+                .sum();
+            let wide: Vec<(u64, u64)> = list.iter().map(|(from, rate)| (*from, u64::from(*rate))).collect();
+            prop_assert_eq!(computed.tax, by_changes(base, &wide, 1_000_000));
+            prop_assert!(computed.tax <= base);
+            assert_follows(&computed.steps);
+        }
+
+        #[test]
+        fn units_agree_with_the_sum_of_changes(list in ladder(0u64..1_000_000), units in 0u64..1_000_000_000_000, den in 1u64..1_000_000) {
+            let declaration = declared(vec![service("ads", 0, None, Some(units))]);
+            prop_assert_eq!(tax_of(prices(den, &list), &declaration), by_changes(units.into(), &list, den.into()));
+        }
+
+        #[test]
+        fn a_slab_is_one_rate_on_the_whole(list in ladder(0u32..=1_000_000), base in 0..=Amount::MAX_MINOR) {
+            let rate = list.iter().filter(|(from, _)| *from <= base).map(|(_, rate)| *rate).next_back().unwrap();
+            let naive = u128::from(base) * u128::from(rate) / 1_000_000;
+            prop_assert_eq!(tax_of(Tariff::Slab(brackets(&list)), &of_receipts(base)), naive);
+        }
+
+        #[test]
+        fn a_declaration_that_says_more_never_owes_less(list in ladder(0u32..=1_000_000), base in 0..Amount::MAX_MINOR) {
+            let tariff = || Tariff::Marginal(brackets(&list));
+            prop_assert!(tax_of(tariff(), &of_receipts(base)) <= tax_of(tariff(), &of_receipts(base + 1)));
+        }
+    }
+}

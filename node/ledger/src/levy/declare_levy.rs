@@ -242,3 +242,145 @@ impl Effect for LevyDeclared {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind, Payload},
+        fixture::{
+            self, IntoPayload, Network, commitment, id,
+            money::{self, date, schedule_code},
+        },
+        levy::assess_levy::AssessLevy,
+    };
+
+    impl IntoPayload for DeclareLevy {
+        fn into_payload(self) -> Payload {
+            Payload::DeclareLevy(self)
+        }
+    }
+
+    fn share(num: u64, den: u64) -> Option<Rational> {
+        Some(Rational::new(num, den))
+    }
+
+    /// The declaration of the rulebook's vector: 1.2 G€ of receipts, 83,417 ppm here, of a group above both thresholds.
+    pub(crate) fn dst() -> DeclareLevy {
+        DeclareLevy {
+            schedule: schedule_code("dst"),
+            period: "2026".parse().unwrap(),
+            services: vec![DeclaredService {
+                code: ServiceCode::new("ads").unwrap(),
+                receipts: Amount::eur(120_000_000_000),
+                deductions: vec![],
+                share: share(83_417, 1_000_000),
+                units: None,
+            }],
+            world_receipts: Amount::eur(120_000_000_000),
+            local_receipts: Amount::eur(10_010_040_000),
+            method: commitment("method"),
+            evidence: commitment("evidence"),
+            class: None,
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut DeclareLevy)) -> DeclareLevy {
+        let mut declaration = dst();
+        change(&mut declaration);
+        declaration
+    }
+
+    fn deduction(code: &str, minor: u64) -> DeclaredDeduction {
+        DeclaredDeduction { code: Code::new(code).unwrap(), amount: Amount::eur(minor) }
+    }
+
+    fn declare(network: &mut Network, payload: DeclareLevy) -> LevyDeclared {
+        let Ok(Event::DeclareLevy(event)) = network.run("platform", payload) else { panic!("declared") };
+        event
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = money::network();
+        let assessed = declare(&mut network, dst());
+        let payload = AssessLevy {
+            payer: id("platform"),
+            schedule: schedule_code("dst"),
+            period: "2026".parse().unwrap(),
+            declaration: assessed.id,
+        };
+        network.run("tax", Payload::AssessLevy(payload)).unwrap();
+        network.edit(|state| {
+            state.update::<Organisation>(&id("lab"), |lab| lab.offices[0].roles = vec![Role::Reviewer]);
+        });
+        let dollar = Currency::new("USD").unwrap();
+        let in_dollars = |declaration: &mut DeclareLevy| {
+            declaration.world_receipts.currency = dollar;
+            declaration.local_receipts.currency = dollar;
+            declaration.services[0].receipts.currency = dollar;
+        };
+        let calls = |declaration: &mut DeclareLevy| {
+            declaration.schedule = schedule_code("royalty");
+            declaration.period = "2026Q4".parse().unwrap();
+            declaration.services[0].share = None;
+        };
+        let table: Vec<(&str, DeclareLevy)> = vec![
+            ("lab", with(|d| (d.world_receipts.minor, d.services[0].share) = (Amount::MAX_MINOR + 1, share(2, 1)))),
+            ("lab", with(|d| (d.services[0].share, d.local_receipts.currency) = (share(2, 1), dollar))),
+            ("lab", with(|d| (d.local_receipts.currency, d.services) = (dollar, vec![]))),
+            ("lab", with(|d| d.services = vec![])),
+            ("lab", with(|d| d.schedule = schedule_code("none"))),
+            ("platform", with(|d| (d.schedule, d.period) = (schedule_code("none"), "2025".parse().unwrap()))),
+            ("platform", with(|d| d.period = "2025".parse().unwrap())),
+            ("platform", with(|d| d.services[0].code = ServiceCode::new("maps").unwrap())),
+            ("platform", with(|d| d.services[0].deductions = vec![deduction("rent", 1)])),
+            ("platform", with(|d| d.class = Some(Code::new("dirty").unwrap()))),
+            ("platform", with(|d| d.services[0].share = None)),
+            ("platform", with(|d| (d.period, d.services[0].share) = ("2027".parse().unwrap(), None))),
+            ("reuser", with(|d| d.services[0].share = None)),
+            ("reuser", with(calls)),
+            ("reuser", with(|d| d.services[0].deductions = vec![deduction("vat", 24_000_000_001)])),
+            ("reuser", with(in_dollars)),
+        ];
+        let reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        fixture::assert_all_reached(Kind::DeclareLevy, &reached);
+    }
+
+    #[test]
+    fn a_denominator_of_zero_and_a_share_above_one_are_no_shares() {
+        let network = money::network();
+        for wrong in [share(0, 0), share(1, 0), share(2, 1)] {
+            assert_eq!(network.refusal("platform", with(|d| d.services[0].share = wrong)), "AmountShare", "{wrong:?}");
+        }
+        for right in [share(0, 1), share(1, 1)] {
+            assert!(network.decide("platform", with(|d| d.services[0].share = right).into_payload()).is_ok());
+        }
+        let exactly = with(|d| d.services[0].deductions = vec![deduction("vat", 24_000_000_000)]);
+        assert!(network.decide("platform", exactly.into_payload()).is_ok(), "a deduction may reach its cap");
+    }
+
+    #[test]
+    fn a_second_declaration_replaces_the_first_and_both_stay_on_record() {
+        let mut network = money::network();
+        fixture::assert_round_trips(&dst().into_payload());
+        let first = declare(&mut network, dst());
+        assert_eq!(first.replaces, None);
+        let second = declare(&mut network, with(|d| d.class = Some(Code::new("eco").unwrap())));
+        assert_eq!(second.replaces, Some(first.id));
+        let key = (id("platform"), schedule_code("dst"), "2026".parse().unwrap());
+        assert_eq!(network.state.get::<LevyAccount>(&key).unwrap().declaration, second.id);
+        assert_eq!(network.state.count::<LevyDeclaration>(), 2);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn filing_after_the_day_of_the_calendar_is_a_flag_and_a_suspended_payer_may_still_declare() {
+        let mut network = money::network();
+        network.suspend("platform");
+        network.advance_to(date(2027, 4, 25).start_time());
+        assert_eq!(declare(&mut network, dst()).declaration.filing, Filing::InTime);
+        network.advance_to(date(2027, 4, 26).start_time());
+        assert_eq!(declare(&mut network, dst()).declaration.filing, Filing::Late);
+    }
+}

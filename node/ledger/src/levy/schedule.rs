@@ -401,3 +401,85 @@ impl LevySchedule {
             .filter(|version| version.calendar.period == period.length())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{
+        fund,
+        money::{self, date, ppm, schedule_code, version},
+    };
+
+    fn schedule(versions: Vec<ScheduleVersion>) -> LevySchedule {
+        LevySchedule { fund: fund(), kind: LevyKind::Revenue, visibility: Visibility::Public, versions }
+    }
+
+    fn flat() -> ScheduleVersion {
+        version(Tariff::Flat(ppm(30_000)))
+    }
+
+    fn fault(schedule: LevySchedule) -> ScheduleFault {
+        let network = money::network();
+        schedule.check(&schedule_code("new"), &network.state.overlay()).unwrap_err()
+    }
+
+    fn reason(change: impl FnOnce(&mut ScheduleVersion)) -> String {
+        let mut version = flat();
+        change(&mut version);
+        fault(schedule(vec![version])).to_string()
+    }
+
+    #[test]
+    fn a_schedule_that_breaks_a_rule_is_not_published() {
+        let mut wrong = schedule(vec![flat()]);
+        wrong.fund = FundCode::new("other").unwrap();
+        assert!(matches!(fault(wrong), ScheduleFault::UnknownFund(_)));
+        let mut wrong = schedule(vec![flat()]);
+        wrong.visibility = Visibility::Aggregate;
+        assert_eq!(fault(wrong), ScheduleFault::Visibility(Visibility::Aggregate));
+        assert_eq!(fault(schedule(vec![])), ScheduleFault::Empty);
+        let network = money::network();
+        let named = schedule(vec![flat()]).check(&schedule_code("contribution"), &network.state.overlay());
+        assert!(matches!(named, Err(ScheduleFault::Reserved(_))));
+
+        assert_eq!(reason(|version| version.services.clear()), "version 1: no service");
+        assert!(reason(|version| version.services.push(version.services[0])).contains("twice"));
+        let bracket = |from| RateBracket { from, ppm: ppm(1) };
+        for froms in [vec![], vec![1], vec![0, 5, 5], vec![0, 5, 4]] {
+            let brackets = froms.iter().copied().map(bracket).collect();
+            let reason = reason(|version| version.tariff = Tariff::Slab(RateBrackets { brackets }));
+            assert!(reason.contains("ascend"), "{froms:?}: {reason}");
+        }
+        let unit = UnitBrackets { den: 0, brackets: vec![UnitBracket { from: 0, num: 1 }] };
+        assert!(reason(|version| version.tariff = Tariff::Unit(unit)).contains("0 units"));
+        assert!(reason(|version| version.calendar.declare_by.day = 32).contains("day 32"));
+        assert!(reason(|version| version.valid_to = Some(date(2025, 1, 1))).contains("before it begins"));
+        assert!(reason(|version| version.version = 2).contains("where 1 should"));
+    }
+
+    #[test]
+    fn versions_follow_without_gap_or_overlap_and_the_last_day_of_a_period_chooses() {
+        let first = ScheduleVersion { valid_to: Some(date(2026, 6, 30)), ..flat() };
+        let starting = |day| ScheduleVersion { version: 2, valid_from: day, ..flat() };
+        for day in [date(2026, 6, 30), date(2026, 7, 2)] {
+            assert!(fault(schedule(vec![first.clone(), starting(day)])).to_string().contains("day after"));
+        }
+        let open = ScheduleVersion { valid_to: None, ..first.clone() };
+        assert!(fault(schedule(vec![open, starting(date(2026, 7, 1))])).to_string().contains("day after"));
+
+        let both = schedule(vec![first.clone(), starting(date(2026, 7, 1))]);
+        let chosen = |period: &str| both.version_for(period.parse().unwrap()).map(|version| version.version);
+        assert_eq!([chosen("2026Q1"), chosen("2026Q2"), chosen("2026Q3")], [Some(1), Some(1), Some(2)]);
+        assert_eq!([chosen("2025Q4"), chosen("2026"), chosen("2026-04")], [None, None, None]);
+        // A schedule that ceases in mid-period levies nothing for it.
+        assert_eq!(schedule(vec![first]).version_for("2026Q3".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_day_of_the_calendar_counts_from_the_period_and_stays_in_its_month() {
+        let day = |months, day| CalendarDay { months, day };
+        assert_eq!(day(15, 25).of("2026".parse().unwrap()), date(2027, 4, 25));
+        assert_eq!(day(9, 25).of("2026".parse().unwrap()), date(2026, 10, 25));
+        assert_eq!(day(1, 31).of("2027Q1".parse().unwrap()), date(2027, 2, 28));
+    }
+}

@@ -120,3 +120,73 @@ pub fn commit(state: &mut Overlay<'_>, key: &CapKey, beneficiary: OrganisationId
     whole.group_derogated = whole.group_derogated.saturating_add(derogated);
     state.put::<EnvelopeCommitment>((fund, envelope, period, top), whole);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::invariants,
+        fixture::{self, Network, fund, id, money},
+        redistribution::policy::Policy,
+    };
+
+    fn key() -> CapKey {
+        CapKey { fund: fund(), envelope: fixture::envelope("commons"), period: "2027Q1".parse().unwrap() }
+    }
+
+    /// 1,000 minor units credited: 10 % of them to a group, and 6 % to an organisation.
+    fn credited() -> Network {
+        let mut network = money::network();
+        network.edit(|state| {
+            let CapKey { fund, envelope, period } = key();
+            state.put::<EnvelopePeriod>((fund, envelope, period), EnvelopePeriod { credited: 1_000 });
+            state.update::<Policy>(&money::policy_code(), |policy| {
+                policy.caps.per_beneficiary_ppm = Some(money::ppm(60_000));
+            });
+        });
+        network
+    }
+
+    #[test]
+    fn members_of_a_group_add_up_and_exactly_the_cap_is_within_it() {
+        let mut network = credited();
+        let (own, branch) = (id("asso1"), id("asso1_branch"));
+        network.edit(|state| {
+            assert_eq!(check(state, &key(), own, 60), Ok(()));
+            assert_eq!(check(state, &key(), own, 61).unwrap_err().per, CapPer::Beneficiary);
+            commit(state, &key(), own, 60, CapStanding::Within);
+            assert_eq!(check(state, &key(), branch, 40), Ok(()));
+            let exceeded = check(state, &key(), branch, 41).unwrap_err();
+            assert_eq!((exceeded.per, exceeded.holder, exceeded.wanted, exceeded.cap), (CapPer::Group, own, 101, 100));
+            commit(state, &key(), branch, 40, CapStanding::Within);
+            assert_eq!(check(state, &key(), id("asso2"), 60), Ok(()), "another group has its own cap");
+        });
+        network.assert_sound();
+    }
+
+    #[test]
+    fn a_derogation_is_left_out_of_what_counts_and_without_it_the_invariant_bites() {
+        let mut network = credited();
+        network.edit(|state| {
+            commit(state, &key(), id("asso2"), 500, CapStanding::Derogation);
+            assert_eq!(check(state, &key(), id("asso2"), 60), Ok(()));
+        });
+        network.assert_sound();
+        network.edit(|state| commit(state, &key(), id("asso3"), 500, CapStanding::Within));
+        let found = invariants::check(&network.state);
+        assert!(
+            !found.is_empty() && found.iter().all(|found| found.invariant == invariants::Invariant::I6),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn nothing_credited_allows_nothing_and_no_policy_caps_nothing() {
+        let mut network = money::network();
+        network.edit(|state| {
+            assert!(check(state, &key(), id("asso1"), 1).is_err());
+            let earlier = CapKey { period: "2026Q4".parse().unwrap(), ..key() };
+            assert_eq!(check(state, &earlier, id("asso1"), u64::MAX), Ok(()), "the policy begins with 2027Q1");
+        });
+    }
+}

@@ -83,19 +83,9 @@ refusals! {
     WindowOpen(Period, BlockTime): Window 1 "period {0} ends at {1}", "the period has not ended";
     StatementGap(BankAccountId, LegalDate): StatementGap 1 "bank account {0} is not attested to {1}", "a bank account of the fund is not attested to the period's end";
     StateSuspense(u64, u64): State 5 "{0} minor units are in suspense for too long, {1} are tolerated", "old suspense exceeds the tolerance";
-    Insufficient(PostingError): Insufficient 1 "{0}", "an account does not hold what the split moves";
-    Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
-    OverflowCalendar(Period): Overflow 2 "no period follows {0}", "the calendar ends";
-    OverflowSource(Code): Overflow 3 "the balance of source {0} leaves its range", "a source holds more than one transaction can move";
-}
-
-impl From<PostingError> for Refused {
-    fn from(error: PostingError) -> Self {
-        match error {
-            PostingError::Insufficient { .. } => Self::Insufficient(error),
-            PostingError::Overflow(_) => Self::Overflow(error),
-        }
-    }
+    OverflowCalendar(Period): Overflow 1 "no period follows {0}", "the calendar ends";
+    OverflowSource(Code): Overflow 2 "the balance of source {0} leaves its range", "a source holds more than one transaction can move";
+    Overflow(PostingError): Overflow 3 "{0}", "an account cannot bear what the split moves";
 }
 
 impl Action for ClosePeriod {
@@ -137,7 +127,7 @@ impl Action for ClosePeriod {
         for source in &sources {
             post(source, fund, &mut movement);
         }
-        let postings = movement.check(state)?;
+        let postings = movement.check(state).map_err(Refused::Overflow)?;
         Ok(PeriodClosed {
             fund,
             period,
@@ -231,5 +221,181 @@ impl Effect for PeriodClosed {
 
     fn postings(&self) -> Option<&Postings> {
         Some(&self.postings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind, Payload},
+        fixture::{
+            self, IntoPayload, Network, account, fund,
+            money::{self, date, entry},
+        },
+        parameters::ParameterValue,
+        redistribution::envelope::EnvelopePeriod,
+    };
+
+    impl IntoPayload for ClosePeriod {
+        fn into_payload(self) -> Payload {
+            Payload::ClosePeriod(self)
+        }
+    }
+
+    fn close(period: &str) -> ClosePeriod {
+        ClosePeriod { fund: fund(), period: period.parse().unwrap() }
+    }
+
+    fn balance_on(network: &Network, account: Account) -> Balance {
+        -network.balance(&account)
+    }
+
+    fn on_envelope(network: &Network, code: &str) -> Balance {
+        balance_on(network, Account::Envelope { fund: fund(), envelope: fixture::envelope(code) })
+    }
+
+    fn unallocated(source: &str) -> Account {
+        Account::Unallocated { fund: fund(), source: Code::new(source).unwrap() }
+    }
+
+    fn run(network: &mut Network, period: &str) -> PeriodClosed {
+        let Ok(Event::ClosePeriod(event)) = network.run("lab", close(period)) else { panic!("closed") };
+        event
+    }
+
+    /// 2027-04-01, with so many minor units of contributions attested and matched, and the account attested to that day.
+    fn after_the_quarter(contributed: u64) -> Network {
+        let mut network = money::network();
+        if contributed > 0 {
+            let promise = network.promise(contributed, None);
+            let reference = Some(Reference::of(ReferenceKind::Promise, promise.hash()));
+            network.receive("contribution", contributed as i64, reference);
+        }
+        network.advance_to(date(2027, 4, 1).start_time());
+        network.attest(network.statement(vec![]));
+        network
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = after_the_quarter(1_000);
+        run(&mut network, "2027Q1");
+        network.attest(network.statement(vec![entry("old", 50, None)]));
+        network.suspend("asso3");
+        let unknown = ClosePeriod { fund: FundCode::new("other").unwrap(), ..close("2027Q2") };
+        let mut reached = vec![
+            network.refusal("asso3", unknown.clone()),
+            network.refusal("lab", unknown),
+            network.refusal("lab", close("2027")),
+            network.refusal("lab", close("2027Q1")),
+            network.refusal("lab", close("2027Q3")),
+        ];
+        let mut without_policy = network.clone();
+        without_policy.edit(|state| state.remove::<Policy>(&money::policy_code()));
+        reached.push(without_policy.refusal("lab", close("2027Q2")));
+        reached.push(network.refusal("lab", close("2027Q2")));
+        network.advance_to(date(2027, 7, 1).start_time());
+        reached.push(network.refusal("lab", close("2027Q2")));
+        network.attest(network.statement(vec![]));
+        reached.push(network.refusal("lab", close("2027Q2")));
+
+        let put = |network: &mut Network, account: Account, balance| {
+            network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
+        };
+        network.edit(|state| {
+            state.put::<ParameterValue>(Parameter::SuspenseTolerance.code(), ParameterValue { value: 50 })
+        });
+        let mut at_the_end = network.clone();
+        let last: Period = "9999Q4".parse().unwrap();
+        at_the_end.edit(|state| state.update::<Fund>(&fund(), |fund| fund.next_period = last));
+        at_the_end.advance_to(last.end_time());
+        at_the_end.attest(at_the_end.statement(vec![]));
+        reached.push(at_the_end.refusal("lab", close("9999Q4")));
+        put(&mut network, unallocated("contribution"), Balance::from(i64::MIN));
+        reached.push(network.refusal("lab", close("2027Q2")));
+        put(&mut network, unallocated("contribution"), -20);
+        put(&mut network, Account::Reserve { fund: fund() }, Balance::MIN);
+        reached.push(network.refusal("lab", close("2027Q2")));
+        fixture::assert_all_reached(Kind::ClosePeriod, &reached);
+    }
+
+    #[test]
+    fn a_source_goes_to_the_reserve_and_by_largest_remainder_to_the_envelopes() {
+        let mut network = after_the_quarter(1_000_003);
+        fixture::assert_round_trips(&close("2027Q1").into_payload());
+        let event = run(&mut network, "2027Q1");
+        assert_eq!(balance_on(&network, Account::Reserve { fund: fund() }), 50_000);
+        // 950,003 over 25, 25, 35, 15 %: 237,500.75 twice, 332,501.05, 142,500.45.
+        let shares = ["sme_data", "startups", "commons", "territories"].map(|code| on_envelope(&network, code));
+        assert_eq!(shares, [237_501, 237_501, 332_501, 142_500]);
+        assert_eq!(network.balance(&unallocated("contribution")), 0);
+        assert_eq!(network.state.get::<Fund>(&fund()).unwrap().next_period, "2027Q2".parse().unwrap());
+        assert_eq!((event.policy, event.sources.len()), (money::policy_code(), 1));
+        assert_eq!(event.accounts[0].account, account());
+        network.assert_sound();
+        let period = "2027Q2".parse().unwrap();
+        let credited = network.state.get::<EnvelopePeriod>(&(fund(), fixture::envelope("commons"), period)).unwrap();
+        assert_eq!(credited.credited, 332_501, "the money arrives in the period of the block");
+    }
+
+    #[test]
+    fn a_levy_kind_with_a_rule_of_its_own_is_split_by_that_alone() {
+        let mut network = after_the_quarter(100);
+        let levy = network.assess_calls("2027Q1", 2_000_100);
+        let reference = Some(Reference::of(ReferenceKind::Levy, levy.id.hash()));
+        network.receive("royalty", 10_001, reference);
+        let event = run(&mut network, "2027Q1");
+        let sources: Vec<&str> = event.sources.iter().map(|part| part.source.as_str()).collect();
+        assert_eq!(sources, ["contribution", "royalty"], "in order of code");
+        assert_eq!(event.sources[1].reserve, 0);
+        let amounts: Vec<u64> = event.sources[1].shares.iter().map(|share| share.amount).collect();
+        assert_eq!(amounts, [5_001, 5_000]);
+        assert_eq!(balance_on(&network, Account::Reserve { fund: fund() }), 5);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn a_deficit_is_covered_before_anything_is_split() {
+        let mut network = after_the_quarter(1_000);
+        network.edit(|state| {
+            let mut moved = Movement::in_fund(fund());
+            moved.transfer(Account::Deficit { fund: fund() }, Account::Provision { fund: fund() }, 300);
+            let postings = moved.check(state).unwrap();
+            crate::accounts::post(state, &postings);
+        });
+        let event = run(&mut network, "2027Q1");
+        assert_eq!((event.sources[0].cover, event.sources[0].reserve), (300, 35));
+        assert_eq!(network.balance(&Account::Deficit { fund: fund() }), 0);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn a_fund_without_money_closes_and_its_next_period_is_due() {
+        let mut network = after_the_quarter(0);
+        let event = run(&mut network, "2027Q1");
+        assert!(event.sources.is_empty() && event.postings.legs().is_empty());
+        assert_eq!(network.refusal("lab", close("2027Q1")), "StateClosed");
+    }
+
+    #[test]
+    fn suspense_blocks_the_close_only_when_it_is_older_than_allowed_and_above_the_tolerance() {
+        let mut network = money::network();
+        network.advance_to(date(2027, 3, 2).start_time());
+        network.receive("waits", 50, None);
+        network.advance_to(date(2027, 4, 1).start_time());
+        network.attest(network.statement(vec![]));
+        assert!(network.decide("lab", close("2027Q1").into_payload()).is_ok(), "30 days are allowed");
+        network.advance(fixture::DAY);
+        assert_eq!(network.refusal("lab", close("2027Q1")), "StateSuspense");
+        let tolerate = |value| {
+            move |state: &mut Overlay<'_>| {
+                state.put::<ParameterValue>(Parameter::SuspenseTolerance.code(), ParameterValue { value });
+            }
+        };
+        network.edit(tolerate(49));
+        assert_eq!(network.refusal("lab", close("2027Q1")), "StateSuspense");
+        network.edit(tolerate(50));
+        assert_eq!(run(&mut network, "2027Q1").old_suspense, 50);
     }
 }

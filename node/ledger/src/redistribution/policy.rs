@@ -214,3 +214,61 @@ pub fn in_force(state: &Overlay<'_>, fund: &FundCode, period: Period) -> Option<
         .filter(|(_, policy)| policy.fund == *fund && policy.valid_from <= period)
         .max_by_key(|(_, policy)| policy.valid_from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{
+        envelope, fund,
+        money::{self, policy, policy_code, ppm, schedule_code},
+    };
+
+    fn fault(change: impl FnOnce(&mut Policy)) -> PolicyFault {
+        let network = money::network();
+        let mut asked = policy();
+        asked.valid_from = "2028Q1".parse().unwrap();
+        assert_eq!(asked.check(&PolicyCode::new("p2028").unwrap(), &network.state.overlay()), Ok(()));
+        change(&mut asked);
+        asked.check(&PolicyCode::new("p2028").unwrap(), &network.state.overlay()).unwrap_err()
+    }
+
+    #[test]
+    fn a_policy_that_breaks_a_rule_is_not_adopted() {
+        assert!(matches!(fault(|it| it.fund = FundCode::new("other").unwrap()), PolicyFault::UnknownFund(_)));
+        assert!(matches!(fault(|it| it.valid_from = "2028".parse().unwrap()), PolicyFault::Period(_)));
+        assert!(matches!(fault(|it| it.fee_ppm = ppm(950_001)), PolicyFault::Shares(_)));
+        assert!(matches!(fault(|it| it.shares[0].ppm = ppm(250_001)), PolicyFault::Shares(_)));
+        assert!(matches!(fault(|it| it.shares[0].envelope = envelope("roads")), PolicyFault::UnknownEnvelope(_)));
+        assert!(matches!(fault(|it| it.shares[0].envelope = it.shares[1].envelope), PolicyFault::Limit(_)));
+        assert!(matches!(fault(|it| it.sources.push(it.sources[0].clone())), PolicyFault::Limit(_)));
+        assert!(matches!(fault(|it| it.sources[0].shares.clear()), PolicyFault::Shares(_)));
+        assert_eq!(fault(|it| it.valid_from = "2027Q1".parse().unwrap()), PolicyFault::Duplicate(policy_code()));
+    }
+
+    #[test]
+    fn a_source_follows_its_kind_then_any_levy_then_the_policy_itself() {
+        let network = money::network();
+        let state = network.state.overlay();
+        let mut policy = policy();
+        let any = PolicySource { levies: Levies::Any, fee_ppm: ppm(7), ..policy.sources[0].clone() };
+        policy.sources.push(any);
+        let fee = |source: Code| policy.rule_for(source, &state).fee_ppm.get();
+        let reserve = |source: Code| policy.rule_for(source, &state).reserve_ppm.get();
+        assert_eq!((fee(schedule_code("dst").code()), reserve(schedule_code("dst").code())), (7, 0));
+        assert_eq!((fee(schedule_code("royalty").code()), reserve(schedule_code("royalty").code())), (0, 0));
+        assert_eq!(reserve(Code::new("contribution").unwrap()), 50_000);
+    }
+
+    #[test]
+    fn the_policy_that_starts_last_decides() {
+        let mut network = money::network();
+        let later = Policy { valid_from: "2028Q1".parse().unwrap(), ..policy() };
+        let code = PolicyCode::new("a2028").unwrap();
+        network.edit(|state| state.put::<Policy>(code, later));
+        let state = network.state.overlay();
+        let decides = |period: &str| in_force(&state, &fund(), period.parse().unwrap()).map(|(code, _)| code);
+        assert_eq!(decides("2026Q4"), None);
+        assert_eq!(decides("2027Q4"), Some(policy_code()));
+        assert_eq!(decides("2028Q1"), Some(code));
+    }
+}

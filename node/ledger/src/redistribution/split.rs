@@ -60,3 +60,76 @@ pub fn split(source: Code, balance: u64, deficit: u64, rule: SplitRule<'_>) -> S
         .collect();
     SplitSource { source, balance, cover, reserve_ppm, fee_ppm, reserve, fee, shares }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rule_of(shares: &[PolicyShare], reserve: u32, fee: u32) -> SplitRule<'_> {
+        SplitRule { reserve_ppm: Ppm::new(reserve).unwrap(), fee_ppm: Ppm::new(fee).unwrap(), shares }
+    }
+
+    fn source() -> Code {
+        Code::new("contribution").unwrap()
+    }
+
+    /// Envelopes `e0`, `e1`, … with shares that sum to the whole.
+    fn shares_from(cuts: &[u32]) -> Vec<PolicyShare> {
+        let mut cuts: Vec<u32> = cuts.iter().copied().filter(|cut| (1..1_000_000).contains(cut)).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts.push(1_000_000);
+        let mut before = 0;
+        cuts.into_iter()
+            .enumerate()
+            .map(|(index, cut)| {
+                let ppm = Ppm::new(cut - before).unwrap();
+                before = cut;
+                PolicyShare { envelope: EnvelopeCode::new(&format!("e{index}")).unwrap(), ppm }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn reserve_and_fee_are_floored_and_the_shares_get_the_rest() {
+        let shares = shares_from(&[500_000]);
+        let part = split(source(), 1_999, 0, rule_of(&shares, 1_000, 2_000));
+        assert_eq!((part.reserve, part.fee), (1, 3));
+        assert_eq!(part.shares.iter().map(|share| share.amount).collect::<Vec<_>>(), [998, 997]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_every_share_is_within_one_unit_of_its_exact_part(
+            balance in 0..=1_000_000_000_000_000u64,
+            deficit in 0..=2_000_000_000_000_000u64,
+            reserve in 0u32..=600_000,
+            fee in 0u32..=400_000,
+            cuts in prop::collection::vec(0u32..1_000_000, 0..8),
+        ) {
+            let shares = shares_from(&cuts);
+            let part = split(source(), balance, deficit, rule_of(&shares, reserve, fee));
+            let given: u64 = part.shares.iter().map(|share| share.amount).sum();
+            prop_assert_eq!(part.cover + part.reserve + part.fee + given, balance);
+            prop_assert_eq!(part.cover, balance.min(deficit));
+            let distributed = u128::from(balance - part.cover);
+            prop_assert_eq!(u128::from(part.reserve), distributed * u128::from(reserve) / 1_000_000);
+            prop_assert_eq!(u128::from(part.fee), distributed * u128::from(fee) / 1_000_000);
+            for share in &part.shares {
+                let (exact, got) = (u128::from(given) * u128::from(share.ppm.get()), u128::from(share.amount) * 1_000_000);
+                prop_assert!(exact.abs_diff(got) < 1_000_000, "{share:?} of {given}");
+            }
+        }
+
+        #[test]
+        fn the_order_of_shares_does_not_matter(balance in 0..1_000_000u64, cuts in prop::collection::vec(0u32..1_000_000, 1..6)) {
+            let shares = shares_from(&cuts);
+            let mut turned = shares.clone();
+            turned.reverse();
+            let mut there = split(source(), balance, 0, rule_of(&turned, 0, 0)).shares;
+            there.reverse();
+            prop_assert_eq!(split(source(), balance, 0, rule_of(&shares, 0, 0)).shares, there);
+        }
+    }
+}

@@ -241,7 +241,7 @@ impl VersionEntry {
 
 impl TariffEntry {
     fn read(&self, at: &str) -> Result<Tariff, GenesisError> {
-        let rates = |brackets: &[RateEntry]| {
+        let rates = |brackets: &[RateEntry]| -> Result<RateBrackets, GenesisError> {
             let brackets =
                 all(brackets, |RateEntry { from, ppm: parts }| Ok(RateBracket { from: *from, ppm: ppm(at, *parts)? }))?;
             Ok(RateBrackets { brackets })

@@ -3,7 +3,7 @@
 //! [`network`] is the state after genesis (2027-01-04, 09:00 UTC). [`Network::decide`] asks what a payload would do now; [`Network::run`] does it,
 //! in a block of its own that is proposed, checked again from its bytes as another validator would, executed, certified and committed.
 //! [`Network::advance`] lets time pass and returns the receipts of due work. [`Network::edit`] writes records that no kind writes yet.
-//! After every block each receipt and each record is read back from its canonical bytes.
+//! After every block each receipt and each record is read back from its canonical bytes, and what the block touched obeys the invariants.
 //!
 //! Every organisation has one office, `main`, with one key ([`key`]) and every role in its list: whether an act is allowed depends on the roles
 //! that genesis grants. `asso1_branch` and `bank_branch` have `asso1` and `bank` as parents.
@@ -431,6 +431,7 @@ impl Network {
         votes.sort_by_key(|signed| signed.vote.validator);
         self.commit = Some(CommitCertificate::of_precommits(height, Round(0), executed.id(), votes));
         self.state.commit(&executed);
+        assert_eq!(crate::accounts::invariants::check_touched(&self.state, &executed), []);
         for receipt in executed.receipts() {
             assert_is_read_back(receipt);
         }

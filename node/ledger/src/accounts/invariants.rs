@@ -370,3 +370,138 @@ fn root(state: &State, found: &mut Found) {
         format!("the records do not give the state root {}", state.root())
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fixture::{
+            Network, account, consensus_key, envelope, fund, id,
+            money::{self, date, entry_key, schedule_code},
+        },
+        levy::account::LevyStatus,
+        redistribution::envelope::EnvelopePeriod,
+        state::Overlay,
+    };
+
+    /// A network with money on most accounts: a matched and a waiting credit, a levy paid in part.
+    fn busy() -> Network {
+        let mut network = money::network();
+        network.advance_to(date(2027, 4, 2).start_time());
+        let promise = network.promise(1_000, None);
+        network.receive("kept", 1_000, Some(Reference::of(ReferenceKind::Promise, promise.hash())));
+        network.receive("waits", 70, None);
+        let levy = network.assess_calls("2027Q1", 2_000_000);
+        network.receive("levy", 4_000, Some(Reference::of(ReferenceKind::Levy, levy.id.hash())));
+        network.assert_sound();
+        network
+    }
+
+    fn found_after(tamper: impl FnOnce(&mut Overlay<'_>)) -> Vec<Invariant> {
+        let mut network = busy();
+        network.edit(tamper);
+        let mut found: Vec<Invariant> = check(&network.state).iter().map(|violation| violation.invariant).collect();
+        found.dedup();
+        found
+    }
+
+    fn shift(state: &mut Overlay<'_>, account: Account, by: Balance) {
+        let balance = crate::accounts::balance(state, &account) + by;
+        state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance });
+    }
+
+    #[test]
+    fn each_invariant_bites() {
+        use Invariant::*;
+        let unallocated = |source: &str| Account::Unallocated { fund: fund(), source: Code::new(source).unwrap() };
+        let bank = Account::Bank { account: account() };
+        let key = (id("reuser"), schedule_code("royalty"), "2027Q1".parse().unwrap());
+        assert_eq!(found_after(|state| shift(state, unallocated("contribution"), 1)), [I1]);
+        assert_eq!(
+            found_after(|state| {
+                shift(state, unallocated("contribution"), 1_001);
+                shift(state, Account::Reserve { fund: fund() }, -1_001);
+            }),
+            [I2]
+        );
+        assert_eq!(
+            found_after(|state| {
+                shift(state, bank.clone(), -1);
+                shift(state, Account::Unexplained { account: account() }, 1);
+            }),
+            [I3]
+        );
+        assert_eq!(
+            found_after(|state| {
+                let (fund, envelope, period) = (fund(), envelope("commons"), "2027Q1".parse().unwrap());
+                state.put::<EnvelopePeriod>((fund, envelope, period), EnvelopePeriod { credited: 99 });
+                let key = CapKey { fund, envelope, period };
+                cap::commit(state, &key, id("asso1"), 10, cap::CapStanding::Within);
+            }),
+            [I6]
+        );
+        assert_eq!(
+            found_after(|state| {
+                shift(state, Account::Uncollected { fund: fund() }, 5);
+                shift(state, unallocated("royalty"), -5);
+            }),
+            [I7]
+        );
+        assert_eq!(found_after(|state| state.update::<LevyAccount>(&key, |levy| levy.paid += 1)), [I7]);
+        assert_eq!(
+            found_after(|state| {
+                state.update::<BankEntry>(&(account(), entry_key("waits")), |entry| entry.rest = 71);
+            }),
+            [I9]
+        );
+        assert_eq!(
+            found_after(|state| {
+                let kept = (account(), entry_key("kept"));
+                state.update::<BankEntry>(&kept, |entry| entry.rest = 1);
+            }),
+            [I9]
+        );
+        assert_eq!(
+            found_after(|state| {
+                let (promise, _) = state.range::<Promise>(..).pop().unwrap();
+                state.update::<Promise>(&promise, |promise| promise.received += 1);
+            }),
+            [I9]
+        );
+        assert_eq!(
+            found_after(|state| {
+                state.update::<LevyAccount>(&key, |levy| {
+                    (levy.assessment, levy.status) = (None, LevyStatus::Declared);
+                });
+            }),
+            [I12]
+        );
+        assert_eq!(
+            found_after(|state| {
+                let seat = consensus_key("region").public();
+                state.update::<ValidatorSeat>(&seat, |seat| seat.organisation = id("bank_branch"));
+            }),
+            [I16]
+        );
+        assert_eq!(
+            found_after(|state| {
+                let seat = consensus_key("federation").public();
+                state.update::<ValidatorSeat>(&seat, |seat| seat.college = CollegeCode::new("funders").unwrap());
+            }),
+            [I16]
+        );
+    }
+
+    #[test]
+    fn records_that_changed_behind_the_tree_are_found() {
+        let mut network = busy();
+        let mut overlay = network.state.overlay();
+        overlay.put::<AccountBalance>(Account::Deficit { fund: fund() }, AccountBalance { fund: fund(), balance: 0 });
+        let changes = overlay.into_changes();
+        let (head, tree) = (network.state.head().clone(), network.state.tree().clone());
+        let validators = network.state.validators().clone();
+        network.state.merge(head, &changes, tree, &[], 0, validators);
+        let found: Vec<Invariant> = check(&network.state).iter().map(|violation| violation.invariant).collect();
+        assert_eq!(found, [Invariant::I17]);
+    }
+}

@@ -700,6 +700,7 @@ mod tests {
             signed: vec![],
             ordonnateur: None,
             tranches: vec![tranche],
+            judges: vec![],
         };
         let under_way = Payout {
             grant,

@@ -198,7 +198,7 @@ mod tests {
     use super::*;
     use crate::{
         accounts::AccountBalance,
-        action::{Event, Kind, Payload},
+        action::{Kind, Payload},
         bank::{
             match_entry::MatchEntry,
             matching::{PrepaidTarget, Target},

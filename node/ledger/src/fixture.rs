@@ -11,6 +11,7 @@
 pub mod money;
 
 use crate::{
+    accounts::{self, Postings},
     action::{Event, Kind, Payload, Place},
     block::CheckedBlock,
     execute::{Proposed, execute, propose},
@@ -267,6 +268,11 @@ pub fn of_genesis(genesis: &Genesis) -> Network {
 }
 
 impl Network {
+    /// A network that stands on this state; it can decide and be edited, but makes no blocks above the first.
+    pub fn on(state: State) -> Self {
+        Self { state, salts: 0, commit: None }
+    }
+
     /// Time of the last block.
     pub fn now(&self) -> BlockTime {
         self.state.head().time
@@ -305,15 +311,38 @@ impl Network {
         keys: &[PublicKey],
         payload: Payload,
     ) -> Result<Event, Refusal> {
-        let transaction = self.next_transaction();
-        let place = Place {
+        let cx = Context { place: self.next_place(), organisation, keys, kind: payload.kind() };
+        payload.decide(&cx, &self.state.overlay())
+    }
+
+    fn next_place(&self) -> Place {
+        Place {
             height: Height(self.state.head().height.0 + 1),
             time: BlockTime(self.now().0 + 1),
             receipt: 0,
-            transaction,
-        };
-        let cx = Context { place, organisation, keys, kind: payload.kind() };
-        payload.decide(&cx, &self.state.overlay())
+            transaction: self.next_transaction(),
+        }
+    }
+
+    /// Decides and writes outside of any block, posting what `change` makes of the postings: what a broken rule would do.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn apply_with(
+        &mut self,
+        organisation: &str,
+        payload: Payload,
+        change: impl FnOnce(&Postings) -> Postings,
+    ) -> Result<Event, Refusal> {
+        let place = self.next_place();
+        let event = self.decide(organisation, payload)?;
+        self.edit(|state| {
+            if let Some(postings) = event.postings() {
+                accounts::post(state, &change(postings));
+            }
+            event.apply(&place, state);
+        });
+        Ok(event)
     }
 
     /// The name of the variant that refuses, such as `AmountBounds`.

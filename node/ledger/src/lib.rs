@@ -16,8 +16,8 @@ pub mod contribution;
 pub mod dev;
 pub mod due;
 pub mod execute;
-#[cfg(test)]
-pub(crate) mod fixture;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 pub mod genesis;
 pub mod governance;
 pub mod grant;

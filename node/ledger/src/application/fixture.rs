@@ -25,9 +25,13 @@ pub const OPEN_DAYS: u64 = 30;
 
 /// An act with everything wrong that can be, cured step by step: each refusal must come while all later faults are still there.
 pub struct Trial<A> {
+    /// The network it is tried on.
     pub network: Network,
+    /// Who signs.
     pub signer: &'static str,
+    /// With which keys.
     pub keys: Vec<PublicKey>,
+    /// What is asked.
     pub act: A,
 }
 
@@ -38,18 +42,22 @@ impl<A> Trial<A> {
         Self { network, signer, keys: vec![], act }
     }
 
+    /// The signer is active again.
     pub fn reinstate(&mut self) {
         self.status(self.signer, Status::Active);
     }
 
+    /// Sets the status of an organisation.
     pub fn status(&mut self, organisation: &str, status: Status) {
         self.network.edit(|state| state.update::<Organisation>(&id(organisation), |record| record.status = status));
     }
 
+    /// Signs with the signer's own key.
     pub fn sign(&mut self) {
         self.keys = vec![key(self.signer).public()];
     }
 
+    /// Lets another organisation sign.
     pub fn sign_as(&mut self, signer: &'static str) {
         self.signer = signer;
         self.sign();

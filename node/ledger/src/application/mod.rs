@@ -2,8 +2,8 @@
 
 #[allow(clippy::module_inception)]
 pub mod application;
-#[cfg(test)]
-pub(crate) mod fixture;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 pub mod review_application;
 pub mod screen_application;
 pub mod submit_application;

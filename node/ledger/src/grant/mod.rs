@@ -6,8 +6,8 @@
 //! nothing but an advance is paid without accepted evidence (I11). See [`invariants`].
 
 pub mod declare_past_grant;
-#[cfg(test)]
-pub(crate) mod fixture;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 #[allow(clippy::module_inception)]
 pub mod grant;
 pub mod invariants;

@@ -40,8 +40,11 @@ use octroi_ledger::{
     registry::{
         fund::Fund,
         organisation::OrganisationKind,
+        project::Project,
         register_organisation::{OfferedOffice, RegisterOrganisation},
+        register_project::RegisterProject,
         role::Role,
+        rotate_keys::RotateKeys,
     },
     state::Record,
 };
@@ -49,8 +52,23 @@ use octroi_primitives::*;
 
 /// Every organisation of the fixture.
 pub const ORGANISATIONS: [&str; 17] = [
-    "bank", "bank_branch", "foundation", "region", "federation", "lab", "university", "consumers", "tax", "data",
-    "platform", "reuser", "asso1", "asso1_branch", "asso2", "asso3", "audit",
+    "bank",
+    "bank_branch",
+    "foundation",
+    "region",
+    "federation",
+    "lab",
+    "university",
+    "consumers",
+    "tax",
+    "data",
+    "platform",
+    "reuser",
+    "asso1",
+    "asso1_branch",
+    "asso2",
+    "asso3",
+    "audit",
 ];
 
 /// Of a hundred acts so many are signed by just anybody, and so many names point nowhere.
@@ -77,6 +95,8 @@ impl Generator<'_> {
     pub fn act(&mut self, kind: Kind) -> Option<(&'static str, Payload)> {
         let (signer, payload) = match kind {
             Kind::RegisterOrganisation => ("bank", Payload::RegisterOrganisation(self.registration())),
+            Kind::RotateKeys => (self.random.one(&ORGANISATIONS), Payload::RotateKeys(self.rotation())),
+            Kind::RegisterProject => (self.random.one(&ORGANISATIONS), Payload::RegisterProject(self.project())),
             Kind::AttestStatement => self.attestation(),
             Kind::MatchEntry => ("bank", Payload::MatchEntry(self.matching())),
             Kind::PromiseContribution => {
@@ -102,9 +122,7 @@ impl Generator<'_> {
             }
             Kind::OrderPayment => ("region", Payload::OrderPayment(self.order())),
             Kind::ReleasePayment => ("bank", Payload::ReleasePayment(self.release())),
-            Kind::DeclarePastGrant => {
-                (self.random.one(&ORGANISATIONS), Payload::DeclarePastGrant(self.past_grant()))
-            }
+            Kind::DeclarePastGrant => (self.random.one(&ORGANISATIONS), Payload::DeclarePastGrant(self.past_grant())),
             Kind::AdvanceClock => {
                 let milliseconds = if self.random.in_hundred(10) { 0 } else { 1 + self.random.below(DAY) };
                 (self.random.one(&["bank", "region"]), Payload::AdvanceClock(AdvanceClock { milliseconds }))
@@ -119,7 +137,8 @@ impl Generator<'_> {
         if self.random.in_hundred(NOWHERE) {
             return nothing;
         }
-        let all: Vec<(R::Key, bool)> = self.state.all::<R>().map(|(key, record)| (key.clone(), wanted(record))).collect();
+        let all: Vec<(R::Key, bool)> =
+            self.state.all::<R>().map(|(key, record)| (key.clone(), wanted(record))).collect();
         let fitting: Vec<R::Key> = all.iter().filter(|(_, fits)| *fits).map(|(key, _)| key.clone()).collect();
         let fits = !fitting.is_empty() && self.random.in_hundred(92);
         let from = if fits { fitting } else { all.into_iter().map(|(key, _)| key).collect() };
@@ -158,6 +177,39 @@ impl Generator<'_> {
                 keys: vec![offer(&secret)],
             }],
             thresholds: vec![],
+        }
+    }
+
+    /// Keys come, and none that a history signs with goes.
+    fn rotation(&mut self) -> RotateKeys {
+        let used = self.random.in_hundred(8);
+        let secret = if used { key("bank") } else { SecretKey::from_seed(self.fresh("key").to_bytes()) };
+        let stranger = key("nobody").public();
+        let late = self.random.below(20);
+        RotateKeys {
+            office: OfficeCode::new("main").expect("a code"),
+            add: vec![offer(&secret)],
+            remove: if self.random.in_hundred(8) { vec![stranger] } else { vec![] },
+            thresholds: vec![],
+            from_height: Height(self.state.head().height.0 + 1 + late),
+        }
+    }
+
+    fn project(&mut self) -> RegisterProject {
+        let co_holder = id(self.random.one(&ORGANISATIONS));
+        let model = self.any::<Project>(ProjectId::ZERO, |_| true);
+        let licence = if self.random.in_hundred(95) { "CC-BY-SA-4.0" } else { "no licence" };
+        RegisterProject {
+            title: name("Commun (invented)"),
+            categories: vec![],
+            territory: self.random.in_hundred(50).then(|| TerritoryCode::new("44").expect("a code")),
+            licence: Text::new(licence).expect("short"),
+            rights: vec![],
+            resource: None,
+            community: None,
+            rules: None,
+            co_holders: if self.random.in_hundred(30) { vec![co_holder] } else { vec![] },
+            replicates: self.random.in_hundred(30).then_some(model),
         }
     }
 
@@ -351,7 +403,15 @@ impl Generator<'_> {
         let party = self.random.one(&[lead, "asso2", "region"]);
         let account = if self.random.in_hundred(95) { payee_account() } else { commitment("another") };
         let payee_account = (party != "asso2").then_some(account);
-        (party, Payload::SignConvention(SignConvention { grant, convention: commitment("convention"), date, payee_account }))
+        (
+            party,
+            Payload::SignConvention(SignConvention {
+                grant,
+                convention: commitment("convention"),
+                date,
+                payee_account,
+            }),
+        )
     }
 
     /// A tranche with something to do, if there is one.

@@ -49,8 +49,12 @@ impl Drop for Where {
 /// Kinds that make sense in a stage, tried more often than the others.
 fn favourites(stage: &str) -> &'static [Kind] {
     match stage {
-        "start" => &[Kind::PromiseContribution, Kind::AttestStatement, Kind::MatchEntry, Kind::DeclareLevy, Kind::AssessLevy],
-        "quarter over" => &[Kind::ClosePeriod, Kind::ClosePeriod, Kind::AssessLevy, Kind::MatchEntry, Kind::DeclareLevy],
+        "start" => {
+            &[Kind::PromiseContribution, Kind::AttestStatement, Kind::MatchEntry, Kind::DeclareLevy, Kind::AssessLevy]
+        }
+        "quarter over" => {
+            &[Kind::ClosePeriod, Kind::ClosePeriod, Kind::AssessLevy, Kind::MatchEntry, Kind::DeclareLevy]
+        }
         "call open" => &[Kind::SubmitApplication, Kind::OpenCall, Kind::RegisterOrganisation, Kind::DeclarePastGrant],
         "call closing" | "call closed" => &[Kind::ScreenApplication, Kind::ReviewApplication],
         "grants offered" => &[Kind::SignConvention],
@@ -76,7 +80,11 @@ struct History<'a> {
 
 impl History<'_> {
     fn kind(&mut self) -> Kind {
-        if self.random.in_hundred(55) { self.random.one(favourites(self.stage)) } else { self.random.one(Kind::ACTIONS) }
+        if self.random.in_hundred(55) {
+            self.random.one(favourites(self.stage))
+        } else {
+            self.random.one(Kind::ACTIONS)
+        }
     }
 
     /// When the next block is: mostly at once, sometimes weeks later.
@@ -109,7 +117,8 @@ impl History<'_> {
                 let mut salt = [0; 16];
                 salt[..8].copy_from_slice(&self.salt.to_be_bytes());
                 let valid_until = time.saturating_add(600_000);
-                let transaction = Transaction { network, organisation: id(organisation), valid_until, salt: Salt(salt), payload };
+                let transaction =
+                    Transaction { network, organisation: id(organisation), valid_until, salt: Salt(salt), payload };
                 transaction.sign(&[&key(organisation)])
             })
             .collect();
@@ -166,7 +175,10 @@ fn what_is_decided_is_applied_and_money_is_conserved() {
     if histories >= HISTORIES {
         for kind in Kind::ALL {
             let (applied, refused) = counts.get(kind).copied().unwrap_or_default();
-            assert!(applied >= LEAST.0 && refused >= LEAST.1, "{kind}: applied {applied} times, refused {refused} times");
+            assert!(
+                applied >= LEAST.0 && refused >= LEAST.1,
+                "{kind}: applied {applied} times, refused {refused} times"
+            );
         }
     }
 }

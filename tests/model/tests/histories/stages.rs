@@ -1,14 +1,16 @@
 //! Where histories begin: states that real blocks have led to, so that short histories reach the late steps of long procedures.
 
 use octroi_ledger::{
-    action::{Payload, Place},
     accounts::{self, Movement},
+    action::{Payload, Place},
     application::{
         application::Application,
         fixture::{OPEN_DAYS, application, open_call, project, review, screen},
     },
+    bank::{match_entry::MatchEntry, matching::Target},
     call::call::{Call, CallStatus},
-    fixture::{DAY, Network, fund, money},
+    contribution::promise::Promise,
+    fixture::{DAY, Network, account, fund, money},
     grant::{
         self,
         fixture::{evidence, judgement, payee_account, signature},
@@ -68,6 +70,10 @@ fn start() -> Network {
 
 /// The first quarter is over and attested to its end; nothing is left in suspense for long.
 fn quarter_over(mut network: Network) -> Network {
+    let (free, _) = network.state.all::<Promise>().find(|(_, promise)| promise.earmark.is_none()).expect("promised");
+    let targets = vec![money::target(Target::Promise(*free), 1_000_000)];
+    let act = MatchEntry { account: account(), entry: money::entry_key("unknown"), targets };
+    network.run("bank", Payload::MatchEntry(act)).expect("it is matched");
     network.advance(89 * DAY);
     network.attest(network.statement(vec![]));
     network

@@ -79,8 +79,8 @@ checks! {
     Receipts = "receipts", "the receipts in the archive are, byte for byte, those of the execution";
     /// Once an event that moves money.
     Postings = "postings", "postings sum to zero per fund";
-    /// Now and then, and at the end.
-    Invariants = "invariants", "every invariant of the rulebook holds over all records";
+    /// Once a block over what it wrote, now and then over all records, and at the end.
+    Invariants = "invariants", "every invariant of the rulebook that can be seen in records holds";
 }
 
 impl fmt::Display for Check {

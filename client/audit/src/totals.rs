@@ -5,7 +5,10 @@ use octroi_chain::archive::Totals as ArchiveTotals;
 use octroi_ledger::{
     Kind, Receipt, State,
     accounts::{Account, Posting},
-    grant::grant::{Grant, PartStatus},
+    grant::{
+        grant::{Grant, PartStatus},
+        past_grant::{PastGrantFile, PastGrantTotal},
+    },
     receipt::Outcome,
     registry::fund::Fund,
 };
@@ -109,6 +112,15 @@ impl ControlTotals {
                     .paid
                     .saturating_add(grant.tranches.iter().map(|tranche| tranche.sum_in(PartStatus::Paid)).sum());
             }
+        }
+        for (file, record) in state.all::<PastGrantFile>() {
+            let totals = self.past_grants.entry(*file).or_default();
+            totals.rows = record.rows;
+            totals.withdrawn = record.replaced_by.is_some();
+        }
+        for ((file, _, currency), total) in state.all::<PastGrantTotal>() {
+            let sum = self.past_grants.entry(*file).or_default().sums.entry(*currency).or_default();
+            *sum = (sum.0.saturating_add(total.rows), sum.1.saturating_add(total.minor));
         }
     }
 }

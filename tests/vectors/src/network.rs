@@ -52,8 +52,11 @@ const ORGANISATIONS: &[(&str, OrganisationKind)] = &[
     ("seeds", OrganisationKind::Association),
 ];
 
-const COLLEGES: &[(&str, &[&str])] =
-    &[("funders", &["region", "treasury"]), ("commoners", &["lab", "library"]), ("users", &["university", "consumers"])];
+const COLLEGES: &[(&str, &[&str])] = &[
+    ("funders", &["region", "treasury"]),
+    ("commoners", &["lab", "library"]),
+    ("users", &["university", "consumers"]),
+];
 
 /// Who runs a validator, and in which college it counts.
 pub const VALIDATORS: &[(&str, &str)] =
@@ -183,8 +186,7 @@ fn levy() -> LevySchedule {
 }
 
 fn policy() -> Policy {
-    let shares =
-        |commons, startups| vec![share("commons", commons), share("startups", startups)];
+    let shares = |commons, startups| vec![share("commons", commons), share("startups", startups)];
     Policy {
         fund: fund(),
         valid_from: "2027Q1".parse().expect("a period"),
@@ -347,7 +349,12 @@ impl Chain {
     }
 
     /// A transaction signed by these keys.
-    pub fn sign_as(&mut self, organisation: OrganisationId, keys: &[&SecretKey], payload: Payload) -> SignedTransaction {
+    pub fn sign_as(
+        &mut self,
+        organisation: OrganisationId,
+        keys: &[&SecretKey],
+        payload: Payload,
+    ) -> SignedTransaction {
         self.salts += 1;
         let mut salt = [0; 16];
         salt[8..].copy_from_slice(&self.salts.to_be_bytes());
@@ -395,8 +402,7 @@ impl Chain {
     }
 
     fn certify(&self, executed: &ExecutedBlock, rounds: Rounds) -> CommitCertificate {
-        let (height, round, block) =
-            (executed.block().header().height, Round(rounds.decided), executed.id());
+        let (height, round, block) = (executed.block().header().height, Round(rounds.decided), executed.id());
         let network = self.state.network();
         let votes = self.state.validators().members().iter().take(rounds.signers).map(|member| {
             let key = secret_of(&member.consensus_key);
@@ -408,11 +414,7 @@ impl Chain {
 
     /// The chain as an archive.
     pub fn archive(&self) -> Vec<u8> {
-        let header = FileHeader {
-            network: self.state.network(),
-            from: Height(1),
-            genesis: self.genesis.to_bytes(),
-        };
+        let header = FileHeader { network: self.state.network(), from: Height(1), genesis: self.genesis.to_bytes() };
         let (mut writer, mut bytes) = Writer::new(&header);
         for link in &self.links {
             bytes.extend(writer.block(&link.record()));

@@ -43,3 +43,6 @@ pub fn replay<E>(
     replay.take(intake.finish().prepare());
     Ok(replay.finish())
 }
+
+#[cfg(test)]
+mod tests;

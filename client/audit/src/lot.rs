@@ -143,3 +143,12 @@ fn gather(
     let content = fault.map_or(Ok(Content { block, transactions }), Err);
     PreparedBlock { record, signatures, content }
 }
+
+#[cfg(test)]
+impl Lot {
+    /// The lot without its blocks, for tests that look at framing alone.
+    pub(crate) fn without_blocks(mut self) -> Self {
+        self.items.retain(|item| !matches!(item, Item::Block(_)));
+        self
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Promises: one file has one hash, whatever its spacing and comments; every error names the place and what to do. The ceremony never moves a secret:
 //! each organisation sends a join request with public keys and proofs of possession. Must not know: files and terminals; it takes and gives text.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod ceremony;
 mod file;

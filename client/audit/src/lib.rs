@@ -9,6 +9,7 @@
 //! Promises: nothing is believed that was not recomputed, and what was not is in [`Verdict::not_checked`]; a wrong byte becomes a [`Finding`] that
 //! names its height, or the file header, and carries the bytes; no input makes it panic. Must not know: storage, network, how a node orders or
 //! keeps blocks, files, clocks, threads. It stands on the format, the rules and the certificates alone.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod finding;
 mod intake;

@@ -8,6 +8,7 @@
 //! nothing.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod error;
 pub mod scdl;

@@ -6,6 +6,7 @@
 //! a header the caller trusts already. Must not know transactions, records, or how agreement is reached.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 extern crate alloc;
 

@@ -8,6 +8,7 @@
 //! hash maps.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 extern crate alloc;
 

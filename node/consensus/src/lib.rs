@@ -14,6 +14,7 @@
 //!
 //! Must not know what a block holds: the value agreed on is a block id.
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod consensus;
 mod context;

@@ -5,6 +5,7 @@
 //!
 //! A kind of transaction is one file in the folder of its family; [`action`] holds the one list. The street of a transaction:
 //! [`transaction`] (bytes to verified) → [`block`] (who may enter, which blocks are valid) → [`execute`] (what happens) → [`receipt`].
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod accounts;
 pub mod action;

@@ -14,6 +14,7 @@
 //! Byte formats are written in the module documentation of [`log`] and [`tree`]; a change to either needs a
 //! new version.
 #![no_std]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 extern crate alloc;
 

@@ -9,6 +9,7 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 extern crate alloc;
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! [`door`] is the check in front (decode, signatures, once a transaction); [`wire`] the bytes between nodes; [`recover`] reads what a node left.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod candidates;
 mod catch_up;

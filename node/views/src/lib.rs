@@ -7,6 +7,7 @@
 //! Promises: rows are a function of the blocks alone and can be rebuilt from them; none is under the state root; queries are bounded by a page.
 //! Must not know: disks, sockets, how a query is asked. `Rows` and `Blocks` are what it asks of a storage.
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod blocks;
 mod error;

@@ -23,8 +23,17 @@ const PURE_BELOW: usize = 5;
 
 /// Folders of the pure crates.
 const PURE: &[&str] = &[
-    "node/primitives", "node/merkle", "node/chain", "node/ledger", "node/consensus", "node/replica", "node/views",
-    "client/verify", "client/audit", "client/exchange", "genesis",
+    "node/primitives",
+    "node/merkle",
+    "node/chain",
+    "node/ledger",
+    "node/consensus",
+    "node/replica",
+    "node/views",
+    "client/verify",
+    "client/audit",
+    "client/exchange",
+    "genesis",
 ];
 
 /// Folders of the crates without the standard library.
@@ -117,7 +126,8 @@ fn unwanted(tree: &str, allowed: &[&str]) -> Vec<String> {
     let names = tree.lines().filter_map(|line| line.split_whitespace().next());
     names
         .filter(|name| {
-            heavy.iter().any(|heavy| name.starts_with(heavy)) || (name.starts_with("octroi-") && !allowed.contains(name))
+            heavy.iter().any(|heavy| name.starts_with(heavy))
+                || (name.starts_with("octroi-") && !allowed.contains(name))
         })
         .map(str::to_owned)
         .collect()
@@ -194,8 +204,23 @@ fn is_pure(source: &Source) -> bool {
 /// The inside decides, the outside acts.
 fn purity(source: &Source) -> Vec<String> {
     let banned = [
-        "HashMap", "HashSet", "RandomState", "SystemTime", "Instant", "std::thread", "thread::spawn", "std::env", "env::var",
-        "std::fs", "std::net", "std::process", "f32", "f64", "tokio", "async fn", "thread_rng",
+        "HashMap",
+        "HashSet",
+        "RandomState",
+        "SystemTime",
+        "Instant",
+        "std::thread",
+        "thread::spawn",
+        "std::env",
+        "env::var",
+        "std::fs",
+        "std::net",
+        "std::process",
+        "f32",
+        "f64",
+        "tokio",
+        "async fn",
+        "thread_rng",
     ];
     if is_pure(source) { source.lines_with(&banned) } else { vec![] }
 }
@@ -241,12 +266,14 @@ fn the_verifier_and_what_it_stands_on_need_no_standard_library() {
     let planted = each(&planted("node/merkle/src/lib.rs", "//! Trees.\nuse std::vec::Vec;\n"), no_std);
     assert_eq!(planted.len(), 2);
     holds("no standard library", each(all(), no_std), planted);
-    let installed = Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).output();
-    let installed = installed.is_ok_and(|output| {
-        std::path::Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
-    });
+    let installed =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).output();
+    let installed =
+        installed.is_ok_and(|output| std::path::Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir());
     if !installed {
-        println!("skipped: the standard library of wasm32-unknown-unknown is not installed; only the texts were searched");
+        println!(
+            "skipped: the standard library of wasm32-unknown-unknown is not installed; only the texts were searched"
+        );
         return;
     }
     let built = Command::new(env!("CARGO"))

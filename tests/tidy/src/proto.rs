@@ -23,8 +23,7 @@ fn descriptors() -> FileDescriptorSet {
 
 /// Constructs with more than one encoding, in messages that are not of services alone.
 fn constructs(set: &FileDescriptorSet) -> Vec<String> {
-    let canonical =
-        |file: &&FileDescriptorProto| !SERVICES.iter().any(|service| file.name().contains(service));
+    let canonical = |file: &&FileDescriptorProto| !SERVICES.iter().any(|service| file.name().contains(service));
     set.file.iter().filter(canonical).flat_map(|file| file.message_type.iter()).flat_map(message).collect()
 }
 
@@ -86,9 +85,12 @@ fn messages_that_are_signed_hashed_or_kept_have_one_encoding() {
     ] {
         assert_eq!(compile(bad).len(), 1, "{bad}");
     }
-    assert!(compile("message A { optional uint32 a = 1; oneof b { uint32 c = 2; bytes d = 3; } int64 e = 4; }").is_empty());
+    assert!(
+        compile("message A { optional uint32 a = 1; oneof b { uint32 c = 2; bytes d = 3; } int64 e = 4; }").is_empty()
+    );
     let set = descriptors();
-    for needed in ["Transaction", "SignedTransaction", "Receipt", "Event", "Header", "Block", "Genesis", "StoredRecord"] {
+    for needed in ["Transaction", "SignedTransaction", "Receipt", "Event", "Header", "Block", "Genesis", "StoredRecord"]
+    {
         let known = set.file.iter().filter(|file| !SERVICES.iter().any(|service| file.name().contains(service)));
         assert!(
             known.flat_map(|file| &file.message_type).any(|message| message.name() == needed),

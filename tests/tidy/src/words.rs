@@ -7,9 +7,28 @@ use crate::{
 
 /// What may stand at the top; the layout is closed.
 const TOP: &[&str] = &[
-    ".cargo", ".ci", ".gitattributes", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml",
-    "LICENSE", "README.md", "client", "clippy.toml", "deny.toml", "docs", "genesis", "node", "proto", "rust-toolchain.toml",
-    "rustfmt.toml", "scripts", "tests",
+    ".cargo",
+    ".ci",
+    ".gitattributes",
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "client",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "genesis",
+    "node",
+    "proto",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "scripts",
+    "tests",
 ];
 
 /// Most lines of a shipped file before its tests.
@@ -45,7 +64,8 @@ fn size(source: &Source) -> Vec<String> {
 #[test]
 fn files_are_small() {
     let long = "let a = 1;\n".repeat(601);
-    let tested = format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", "let a = 1;\n".repeat(599), "let b = 1;\n".repeat(400));
+    let tested =
+        format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", "let a = 1;\n".repeat(599), "let b = 1;\n".repeat(400));
     assert!(each(&planted("node/x/src/a.rs", &tested), size).is_empty());
     holds("files are small", each(all(), size), each(&planted("node/x/src/a.rs", &long), size));
 }

@@ -5,6 +5,12 @@
 use crate::network::*;
 use octroi_ledger::{
     Event, Kind, Payload, Receipt,
+    application::{
+        application::{CoFunder, CoFunding, Partner, PlannedTranche, Score, TrancheKind},
+        review_application::ReviewApplication,
+        screen_application::ScreenApplication,
+        submit_application::SubmitApplication,
+    },
     bank::{
         attest_statement::{AttestStatement, StatementEntry},
         match_entry::MatchEntry,
@@ -23,7 +29,12 @@ use octroi_ledger::{
     levy::{account::DeclaredService, assess_levy::AssessLevy, declare_levy::DeclareLevy},
     receipt::Outcome,
     redistribution::close_period::ClosePeriod,
-    registry::organisation::OrganisationKind,
+    registry::{
+        organisation::OrganisationKind,
+        project::{Right, RightHolders, RightKind},
+        register_project::RegisterProject,
+        rotate_keys::RotateKeys,
+    },
 };
 use octroi_primitives::*;
 
@@ -37,6 +48,8 @@ struct Known {
     declaration: Option<DeclarationId>,
     levy_reference: Option<Reference>,
     call: Option<CallId>,
+    projects: Vec<(&'static str, ProjectId)>,
+    applications: Vec<ApplicationId>,
 }
 
 struct Story {
@@ -52,8 +65,11 @@ pub fn chain() -> Chain {
     story.contributions();
     story.levy();
     story.close_of_the_quarter();
-    story.calls();
     story.past_grants();
+    story.projects();
+    story.call();
+    story.applications();
+    story.reviews();
     story.chain
 }
 
@@ -211,7 +227,7 @@ impl Story {
         self.acts(vec![("maps", Payload::ClosePeriod(close))]);
     }
 
-    fn calls(&mut self) {
+    fn call(&mut self) {
         let call = OpenCall {
             fund: fund(),
             envelope: envelope("commons"),
@@ -239,11 +255,122 @@ impl Story {
         let events = self.acts(vec![("agency", Payload::OpenCall(call))]);
         let Event::OpenCall(opened) = &events[0] else { panic!("it was opened") };
         self.known.call = Some(opened.id);
+    }
+
+    /// Three applicants; the last asks with a partner.
+    fn applications(&mut self) {
+        let call = self.known.call.expect("it was opened");
+        let mut acts = Vec::new();
+        for (index, (holder, project)) in self.known.projects.clone().into_iter().enumerate() {
+            let requested: u64 = 2_000_000 + 500_000 * index as u64;
+            let planned = |number, kind, amount, evidence_needed| PlannedTranche {
+                number,
+                kind,
+                amount: Amount::eur(amount),
+                due: LegalDate::new(2027, 9, 30).expect("a date"),
+                budget_year: 2027,
+                criteria: commitment("criteria"),
+                evidence_needed,
+            };
+            let advance = requested / 10 * 3;
+            let partners = if index == 2 {
+                vec![Partner { organisation: id("consumers"), share_ppm: ppm(200_000) }]
+            } else {
+                vec![]
+            };
+            let lead_share_ppm = ppm(1_000_000 - partners.iter().map(|one| one.share_ppm.get()).sum::<u32>());
+            let application = SubmitApplication {
+                call,
+                project,
+                title: Name::new(&format!("Work on {holder}")).expect("a name"),
+                requested: Amount::eur(requested),
+                eligible_cost: Amount::eur(requested * 2),
+                months: 12,
+                co_funding: vec![CoFunding {
+                    funder: CoFunder::Organisation(id("region")),
+                    amount: Amount::eur(100_000),
+                    secured: true,
+                }],
+                tranches: vec![
+                    planned(1, TrancheKind::Advance, advance, 0),
+                    planned(2, TrancheKind::Balance, requested - advance, 1),
+                ],
+                partners,
+                territory: None,
+                dossier: commitment(holder),
+                lead_share_ppm,
+            };
+            acts.push((holder, Payload::SubmitApplication(application)));
+        }
+        for event in self.acts(acts) {
+            let Event::SubmitApplication(submitted) = event else { panic!("it was submitted") };
+            self.known.applications.push(submitted.id);
+        }
         let closed = self.wait(30 * DAY);
         assert!(
             closed.iter().any(|receipt| receipt.kind() == Kind::CloseCall),
             "the call closes when its time has come"
         );
+    }
+
+    fn reviews(&mut self) {
+        let applications = self.known.applications.clone();
+        let screen = |application| Payload::ScreenApplication(ScreenApplication { application, failed: vec![] });
+        self.acts(applications.iter().map(|application| ("agency", screen(*application))).collect());
+        let review = |application, use_, openness| {
+            let score = |code, score| Score { criterion: CriterionCode::new(code).expect("a code"), score };
+            Payload::ReviewApplication(ReviewApplication {
+                application,
+                scores: vec![score("use", use_), score("openness", openness)],
+                no_conflict: true,
+                comment: commitment("review"),
+            })
+        };
+        let mut acts = Vec::new();
+        for (index, application) in applications.into_iter().enumerate() {
+            let less = 100 * index as u32;
+            acts.push(("lab", review(application, 900 - less, 800)));
+            acts.push(("university", review(application, 700, 1_000 - less)));
+        }
+        self.acts(acts);
+    }
+
+    fn projects(&mut self) {
+        let project = |title: &str, co_holders| {
+            Payload::RegisterProject(RegisterProject {
+                title: Name::new(title).expect("a name"),
+                categories: vec![CategoryCode::new("open_data").expect("a code")],
+                territory: Some(TerritoryCode::new("44").expect("a code")),
+                licence: Text::new("ODbL-1.0").expect("a text"),
+                rights: vec![
+                    Right { right: RightKind::Access, holders: RightHolders::Anyone },
+                    Right { right: RightKind::Manage, holders: RightHolders::Members },
+                ],
+                resource: Some(commitment("resource")),
+                community: None,
+                rules: Some(commitment("rules")),
+                co_holders,
+                replicates: None,
+            })
+        };
+        let events = self.acts(vec![
+            ("maps", project("Map of the estuary", vec![])),
+            ("seeds", project("Seeds of the marsh", vec![])),
+            ("library", project("Reading room", vec![id("consumers")])),
+        ]);
+        for (holder, event) in ["maps", "seeds", "library"].into_iter().zip(events) {
+            let Event::RegisterProject(registered) = event else { panic!("it was registered") };
+            self.known.projects.push((holder, registered.id));
+        }
+        let height = self.chain.state.head().height;
+        let rotation = RotateKeys {
+            office: OfficeCode::new("main").expect("a code"),
+            add: vec![offer(&office_key("seeds, second"))],
+            remove: vec![],
+            thresholds: vec![],
+            from_height: Height(height.0 + 3),
+        };
+        self.acts(vec![("seeds", Payload::RotateKeys(rotation))]);
     }
 
     fn past_grants(&mut self) {

@@ -6,7 +6,7 @@ use octroi_chain::{
     archive::{BlockRecord, Closing, FileHeader, MAGIC, Totals, VERSION, crc32c},
 };
 use octroi_ledger::{Receipt, Receipts, SignedTransaction, wire::Canonical as _};
-use octroi_merkle::log::blake3_root;
+use octroi_merkle::log::{LogFrontier, blake3_root};
 use octroi_primitives::{BlockId, Height, NetworkId, PublicKey, Round};
 use octroi_vectors::network::{Chain, secret_of};
 
@@ -79,13 +79,28 @@ impl Forge {
         }
     }
 
-    /// Everything above a changed block names it and what is certified of it again.
+    /// The next blocks above a changed one name it and what is certified of it again, log roots included. Two are enough: a lie is found in its
+    /// own block or in the one that carries its certificate.
     pub(super) fn relink(&mut self, height: u64, signers: Signers) {
-        for below in height..=self.tip() {
+        self.relink_up_to(height, (height + 2).min(self.tip()), signers);
+    }
+
+    /// The same up to a height.
+    pub(super) fn relink_up_to(&mut self, height: u64, last: u64, signers: Signers) {
+        let mut log = LogFrontier::default();
+        log.push(self.network.as_bytes());
+        for below in 1..height {
+            log.push(self.piece(below).header.id().as_bytes());
+        }
+        for below in height..=last {
+            if below > height {
+                self.piece(below).header.log_root = log.root();
+            }
             let (id, round, network) = {
                 let header = &self.piece(below).header;
                 (header.id(), header.round, header.network)
             };
+            log.push(id.as_bytes());
             let keys = self.piece(below).validators.clone();
             let certificate = self.certificate_of(below);
             certificate.block_id = id;
@@ -117,8 +132,7 @@ impl Forge {
 
     /// As the reader would hand them out.
     pub(super) fn items(&self) -> Vec<Item> {
-        let header =
-            FileHeader { network: self.network, from: Height(self.from), genesis: self.genesis.clone() };
+        let header = FileHeader { network: self.network, from: Height(self.from), genesis: self.genesis.clone() };
         let blocks = self.blocks.iter().enumerate().map(|(index, piece)| {
             Item::Block(BlockRecord {
                 height: Height(self.from + index as u64),

@@ -71,11 +71,8 @@ fn what_was_not_checked_depends_on_what_the_auditor_was_told() {
     let chain = year::chain();
     let archive = chain.archive();
     let alone = verdict(Expectations::default(), &archive, 1 << 16);
-    let told = Expectations {
-        network: Some(chain.state.network()),
-        reaches: Some(Height(1)),
-        ..Expectations::default()
-    };
+    let told =
+        Expectations { network: Some(chain.state.network()), reaches: Some(Height(1)), ..Expectations::default() };
     let told = verdict(told, &archive, 1 << 16);
     assert_eq!(alone.not_checked.len(), told.not_checked.len() + 2);
     assert!(told.not_checked.iter().all(|sentence| alone.not_checked.contains(sentence)));

@@ -29,6 +29,10 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
     match event {
         Event::RegisterOrganisation(_)
         | Event::RotateKeys(_)
+        | Event::AnnounceReady(_)
+        | Event::CastBallot(_)
+        | Event::OpenChange(_)
+        | Event::SeatValidator(_)
         | Event::AdvanceClock(_)
         | Event::CloseCall(_)
         | Event::AttestStatement(_)
@@ -82,6 +86,20 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
             grants.collect()
         }
         Event::DeclarePastGrant(event) => of(&event.declaration.key(), past_grant(event)),
+        Event::ProposeChange(event) => of(&event.change, [List::Changes]),
+        // One entry an offer: the project's, the lead's and the fund's lists have the grant from the award on.
+        Event::EnactChange(event) => event
+            .offers
+            .iter()
+            .flat_map(|offer| {
+                let lists = [
+                    List::GrantsOfProject(offer.project),
+                    List::GrantsOfOrganisation(offer.lead),
+                    List::GrantsOfFund(offer.fund),
+                ];
+                of(&offer.grant, lists)
+            })
+            .collect(),
         Event::OpenCall(event) => of(&event.id, [List::CallsOfFund(event.call.fund), List::Calls]),
     }
 }

@@ -51,7 +51,7 @@ pub fn has_word(line: &str, needle: &str) -> bool {
     line.match_indices(needle).any(|(at, _)| {
         let (before, after) = (line[..at].chars().next_back(), line[at + needle.len()..].chars().next());
         let (first, last) = (needle.chars().next(), needle.chars().next_back());
-        !(inside(first) && inside(before)) && !(inside(last) && inside(after))
+        !(inside(first) && inside(before) || inside(last) && inside(after))
     })
 }
 

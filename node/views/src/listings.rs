@@ -42,11 +42,7 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::SubmitEvidence(_)
         | Event::JudgeEvidence(_)
         | Event::OrderPayment(_)
-        | Event::ReleasePayment(_)
-        | Event::AnnounceReady(_)
-        | Event::OpenChange(_)
-        | Event::CastBallot(_)
-        | Event::SeatValidator(_) => Vec::new(),
+        | Event::ReleasePayment(_) => Vec::new(),
         Event::PromiseContribution(event) => {
             of(&event.promise, [List::PromisesOfFunder(event.funder), List::PromisesToFund(event.fund)])
         }
@@ -86,20 +82,6 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
             grants.collect()
         }
         Event::DeclarePastGrant(event) => of(&event.declaration.key(), past_grant(event)),
-        Event::ProposeChange(event) => of(&event.change, [List::Changes]),
-        // One entry an offer: the project's, the lead's and the fund's lists have the grant from the award on.
-        Event::EnactChange(event) => event
-            .offers
-            .iter()
-            .flat_map(|offer| {
-                let lists = [
-                    List::GrantsOfProject(offer.project),
-                    List::GrantsOfOrganisation(offer.lead),
-                    List::GrantsOfFund(offer.fund),
-                ];
-                of(&offer.grant, lists)
-            })
-            .collect(),
         Event::OpenCall(event) => of(&event.id, [List::CallsOfFund(event.call.fund), List::Calls]),
     }
 }

@@ -127,7 +127,7 @@ async fn accounts(session: &mut Session, fund: &str) -> Result<()> {
 async fn computation(session: &mut Session, period: &str) -> Result<()> {
     let request = pb::ExplainAssessmentRequest {
         payer: session.id("platform").as_bytes().to_vec(),
-        schedule: "digital-services".into(),
+        schedule: "platform-levy".into(),
         period: period.into(),
         options: None,
     };

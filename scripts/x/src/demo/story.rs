@@ -223,7 +223,7 @@ async fn levy(session: &mut Session, year: u16) -> Result<Vec<Expected>> {
         units,
     };
     let platform = pb::DeclareLevy {
-        schedule: "digital-services".into(),
+        schedule: "platform-levy".into(),
         period: format!("{}", year - 1),
         services: vec![service("intermediation", 120_000_000_000, share, None)],
         world_receipts: euros(120_000_000_000),

@@ -48,11 +48,7 @@ fn the_limits_and_marks_of_the_page_are_those_of_the_code() {
         format!("1 to {MAX_SIGNATURES} of them, at most {} bytes in all", thousands(MAX_TRANSACTION_BYTES)),
         format!("consensus key, 1 to {MAX_VALIDATORS}. Set hash"),
         format!("at most {} MiB", archive::MAX_RECORD / 1024 / 1024),
-        format!(
-            "`\"{}\"` ‖ version u32 = {}",
-            core::str::from_utf8(&archive::MAGIC).expect("ASCII"),
-            archive::VERSION
-        ),
+        format!("`\"{}\"` ‖ version u32 = {}", core::str::from_utf8(&archive::MAGIC).expect("ASCII"), archive::VERSION),
         format!("| version | {RULES_VERSION} |"),
     ] {
         assert!(page.contains(&words), "docs/formats.md does not say: {words}");
@@ -106,7 +102,16 @@ fn collect(folder: &PathBuf, names: &mut BTreeSet<String>) {
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
         for line in lines {
-            for call in [" hash(\"", "(hash(\"", "=hash(\"", "Domain::new(\"", "Hasher::new(\"", "object_id(\"", "object_id_at(\"", "signed_message(\""] {
+            for call in [
+                " hash(\"",
+                "(hash(\"",
+                "=hash(\"",
+                "Domain::new(\"",
+                "Hasher::new(\"",
+                "object_id(\"",
+                "object_id_at(\"",
+                "signed_message(\"",
+            ] {
                 for (at, _) in line.match_indices(call) {
                     let name: String = line[at + call.len()..].chars().take_while(|c| *c != '"').collect();
                     names.insert(name);

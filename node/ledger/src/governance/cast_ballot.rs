@@ -153,10 +153,8 @@ pub(crate) mod tests {
             ("bank", early),
             ("bank", over),
         ];
-        let reached: Vec<&str> = table
-            .into_iter()
-            .map(|(signer, change)| network.refusal(signer, ballot(change, Choice::Yes)))
-            .collect();
+        let reached: Vec<&str> =
+            table.into_iter().map(|(signer, change)| network.refusal(signer, ballot(change, Choice::Yes))).collect();
         fixture::assert_all_reached(Kind::CastBallot, &reached);
     }
 

@@ -544,7 +544,8 @@ pub(crate) mod tests {
             let pending = PendingSeat { action: SeatAction::Retire, consensus_key, seat, ready_at: None };
             state.put::<PendingSeat>((Height(height), ChangeId::ZERO), pending);
         });
-        let unproven = AdmitValidator { possession: Signature::from_bytes([1; 64]), ..admission("lab", "users", height) };
+        let unproven =
+            AdmitValidator { possession: Signature::from_bytes([1; 64]), ..admission("lab", "users", height) };
         let taken = AdmitValidator { network_key: fixture::network_key("bank"), ..admission("lab", "users", height) };
         let poor = edited(&|state| {
             let record = AccountBalance { fund: fixture::fund(), balance: -10 };

@@ -94,12 +94,7 @@ mod tests {
         let opened = network.advance_to(network.state.get::<Change>(&change).unwrap().opens_at);
         let Some(Event::OpenChange(event)) = opened[0].event() else { panic!("opened: {opened:?}") };
         assert_eq!((event.seats.len(), event.colleges.len(), event.counting), (7, 3, Counting::PerCollege));
-        let place = Place {
-            height: Height(9),
-            time: network.now(),
-            receipt: 0,
-            transaction: TransactionId::ZERO,
-        };
+        let place = Place { height: Height(9), time: network.now(), receipt: 0, transaction: TransactionId::ZERO };
         let state = network.state.overlay();
         let reached = [Hash::ZERO, *change.hash()].map(|object| {
             use crate::refusal::Reject;

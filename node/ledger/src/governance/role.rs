@@ -73,11 +73,7 @@ pub(super) fn check_grant(asked: &RoleChange, state: &Overlay<'_>) -> Result<(),
 pub(super) fn check_revoke(asked: &RoleChange, state: &Overlay<'_>) -> Result<(), RoleFault> {
     let RoleChange { organisation, role, scope } = asked;
     check_known(asked, state)?;
-    if state.has::<RoleGrant>(&(*organisation, *role, *scope)) {
-        Ok(())
-    } else {
-        Err(RoleFault::Held(*role, *scope))
-    }
+    if state.has::<RoleGrant>(&(*organisation, *role, *scope)) { Ok(()) } else { Err(RoleFault::Held(*role, *scope)) }
 }
 
 /// The fund that a role's scope lies in, with the number of attestors for an account.

@@ -171,8 +171,7 @@ mod tests {
     #[test]
     fn nothing_is_seated_at_a_height_that_no_change_names() {
         let network = fixture::network();
-        let place =
-            Place { height: Height(40), time: network.now(), receipt: 0, transaction: TransactionId::ZERO };
+        let place = Place { height: Height(40), time: network.now(), receipt: 0, transaction: TransactionId::ZERO };
         let refused = SeatValidator::decide(&Hash::ZERO, &place, &network.state.overlay()).unwrap_err();
         fixture::assert_all_reached(Kind::SeatValidator, &[refused.doc().variant]);
     }

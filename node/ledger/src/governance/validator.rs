@@ -93,11 +93,7 @@ fn check_power<'a>(seats: impl Iterator<Item = &'a ValidatorSeat> + Clone) -> Re
 }
 
 /// What an admission makes wait for its height.
-pub(super) fn admit(
-    asked: &AdmitValidator,
-    place: &Place,
-    state: &Overlay<'_>,
-) -> Result<PendingSeat, ValidatorFault> {
+pub(super) fn admit(asked: &AdmitValidator, place: &Place, state: &Overlay<'_>) -> Result<PendingSeat, ValidatorFault> {
     check_candidate(asked, state)?;
     let AdmitValidator { organisation, consensus_key, network_key, possession: _, college, at_height } = asked;
     let seats = state.range::<ValidatorSeat>(..);
@@ -120,12 +116,8 @@ pub(super) fn admit(
     if consensus_key == network_key {
         return Err(ValidatorFault::Duplicate(*consensus_key));
     }
-    let seat = ValidatorSeat {
-        organisation: *organisation,
-        network_key: *network_key,
-        college: *college,
-        missed_at: None,
-    };
+    let seat =
+        ValidatorSeat { organisation: *organisation, network_key: *network_key, college: *college, missed_at: None };
     check_power(seats.iter().map(|(_, seat)| seat).chain([&seat]))?;
     Ok(PendingSeat { action: SeatAction::Seat, consensus_key: *consensus_key, seat, ready_at: None })
 }
@@ -149,4 +141,3 @@ pub(super) fn retire(
     }
     Ok(PendingSeat { action: SeatAction::Retire, consensus_key: *consensus_key, seat, ready_at: None })
 }
-

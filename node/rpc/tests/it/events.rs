@@ -1,18 +1,13 @@
 //! Events: nothing is lost, filtered is filtered, and a cursor that is too old is named.
 
 use crate::chain::*;
-use octroi_proto::v1::{
-    self as pb, event_service_client::EventServiceClient, stream_events_response::Item,
-};
+use octroi_proto::v1::{self as pb, event_service_client::EventServiceClient, stream_events_response::Item};
 use std::time::Duration;
 use tokio_stream::StreamExt as _;
 
 fn after(cursor: &str, kinds: &[&str]) -> pb::StreamEventsRequest {
     let kinds = kinds.iter().map(|kind| String::from(*kind)).collect();
-    pb::StreamEventsRequest {
-        after_cursor: cursor.into(),
-        filter: Some(pb::EventFilter { kinds, subjects: vec![] }),
-    }
+    pb::StreamEventsRequest { after_cursor: cursor.into(), filter: Some(pb::EventFilter { kinds, subjects: vec![] }) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -123,7 +123,9 @@ async fn health_follows_readiness_and_reflection_knows_the_services() {
     let answer = answers.unwrap().into_inner().message().await.unwrap().unwrap().message_response.unwrap();
     let MessageResponse::ListServicesResponse(services) = answer else { panic!("a list") };
     let names: Vec<_> = services.service.into_iter().map(|service| service.name).collect();
-    for name in ["TransactionService", "LedgerService", "FundingService", "EventService", "NodeService", "ArchiveService"] {
+    for name in
+        ["TransactionService", "LedgerService", "FundingService", "EventService", "NodeService", "ArchiveService"]
+    {
         assert!(names.contains(&format!("octroi.v1.{name}")), "{name} in {names:?}");
     }
 }

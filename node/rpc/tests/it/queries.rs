@@ -122,7 +122,12 @@ async fn organisations_funds_and_promises_are_found_at_the_height_asked_for() {
     let fund = fund.into_inner().fund.unwrap();
     assert!(fund.balances);
     assert_eq!((fund.currency.as_str(), fund.envelopes.len()), ("EUR", 1));
-    let (promise, _) = node.state().all::<octroi_ledger::contribution::promise::Promise>().next().map(|(k, v)| (*k, v.clone())).unwrap();
+    let (promise, _) = node
+        .state()
+        .all::<octroi_ledger::contribution::promise::Promise>()
+        .next()
+        .map(|(k, v)| (*k, v.clone()))
+        .unwrap();
     let mut asked = pb::GetPromiseRequest { id: promise.as_bytes().to_vec(), options: None };
     let found = client.get_promise(asked.clone()).await.unwrap().into_inner();
     assert!(found.reference.starts_with('P'));

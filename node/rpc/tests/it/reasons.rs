@@ -52,9 +52,8 @@ async fn every_reason_is_reached() {
     let mut forged = good.clone();
     forged.signatures[0].signature[0] ^= 1;
     reached.see(Reason::SignatureInvalid, submit(channel, forged).await);
-    let signed_by = |transaction: &octroi_ledger::Transaction, label: &str| {
-        transaction.sign(&[&key(label)]).to_message()
-    };
+    let signed_by =
+        |transaction: &octroi_ledger::Transaction, label: &str| transaction.sign(&[&key(label)]).to_message();
     let mut foreign = node.transaction("region", promise(1));
     foreign.network = octroi_primitives::NetworkId::ZERO;
     reached.see(Reason::WrongNetwork, submit(channel, signed_by(&foreign, "region")).await);

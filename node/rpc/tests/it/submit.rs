@@ -77,7 +77,8 @@ async fn a_transaction_whose_time_passes_while_it_is_awaited_is_expired() {
     *node.door.lock().unwrap() =
         Door::Shut(octroi_rpc::NotAdmitted::new(octroi_rpc::Reason::Pending, "it waits elsewhere"));
     let asked = submit(node.promise(5), pb::WaitFor::Committed, 20_000);
-    let wait = tokio::spawn(async move { client.submit_transaction(asked).await.unwrap().into_inner().status.unwrap() });
+    let wait =
+        tokio::spawn(async move { client.submit_transaction(asked).await.unwrap().into_inner().status.unwrap() });
     tokio::time::sleep(Duration::from_millis(200)).await;
     node.commit(700_000);
     let status = wait.await.unwrap();
@@ -93,8 +94,7 @@ async fn a_batch_answers_each_in_order() {
     let fresh = node.promise(2);
     let broken = pb::SignedTransaction { body: vec![1, 2, 3], ..fresh.clone() };
     let transactions = vec![fresh.clone(), broken, known, fresh];
-    let asked =
-        pb::SubmitTransactionsRequest { transactions, wait_for: pb::WaitFor::Accepted.into(), max_wait_ms: 0 };
+    let asked = pb::SubmitTransactionsRequest { transactions, wait_for: pb::WaitFor::Accepted.into(), max_wait_ms: 0 };
     let statuses = client.submit_transactions(asked).await.unwrap().into_inner().statuses;
     let states: Vec<_> = statuses.iter().map(|status| status.state()).collect();
     use TransactionState::{Applied, NotAdmitted, Pending};

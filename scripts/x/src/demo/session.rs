@@ -83,9 +83,20 @@ impl Session {
         Ok(NodeServiceClient::new(self.channel()).get_status(pb::GetStatusRequest {}).await?.into_inner())
     }
 
-    /// Ledger time now, milliseconds.
+    /// Ledger time now, milliseconds: that of the node that is furthest, since one that lags has not seen the last step of the clock.
     pub async fn now(&mut self) -> Result<u64> {
-        Ok(self.status().await?.ledger_time)
+        Ok(self.times().await?.into_iter().max().unwrap_or(0))
+    }
+
+    /// Ledger time of every node.
+    async fn times(&self) -> Result<Vec<u64>> {
+        let mut times = Vec::with_capacity(self.channels.len());
+        for channel in &self.channels {
+            let status =
+                NodeServiceClient::new(channel.clone()).get_status(pb::GetStatusRequest {}).await?.into_inner();
+            times.push(status.ledger_time);
+        }
+        Ok(times)
     }
 
     /// Height and transactions of the chain.
@@ -158,7 +169,7 @@ impl Session {
         }
         // The step holds from the next block on; the first block after it is made by whatever is due, or by the next act.
         let until = std::time::Instant::now() + Duration::from_secs(20);
-        while self.now().await? < time {
+        while self.times().await?.into_iter().any(|at| at < time) {
             if std::time::Instant::now() > until {
                 bail!("the ledger's clock does not reach {time}");
             }

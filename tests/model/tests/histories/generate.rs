@@ -18,7 +18,14 @@ use octroi_ledger::{
     call::call::{Call, CallStatus, Eligibility},
     contribution::{promise::Promise, promise_contribution::PromiseContribution},
     dev::advance_clock::AdvanceClock,
-    fixture::{DAY, account, commitment, envelope, fund, id, key, money, name, offer},
+    fixture::{DAY, account, commitment, consensus_key, envelope, fund, id, key, money, name, offer},
+    governance::{
+        cast_ballot::CastBallot,
+        change::{
+            Award, AwardGrants, Change, ChangeStatus, Choice, Content, RetireValidator, RoleChange, SetParameter,
+        },
+        propose_change::ProposeChange,
+    },
     grant::{
         declare_past_grant::{DeclarePastGrant, PublishedParty},
         fixture::payee_account,
@@ -38,13 +45,15 @@ use octroi_ledger::{
     },
     redistribution::close_period::ClosePeriod,
     registry::{
+        announce_ready::{AnnounceReady, ready_message},
         fund::Fund,
         organisation::OrganisationKind,
         project::Project,
         register_organisation::{OfferedOffice, RegisterOrganisation},
         register_project::RegisterProject,
-        role::Role,
+        role::{Role, Scope},
         rotate_keys::RotateKeys,
+        validator_seat::PendingSeat,
     },
     state::Record,
 };
@@ -70,6 +79,9 @@ pub const ORGANISATIONS: [&str; 17] = [
     "asso3",
     "audit",
 ];
+
+/// Who sits in a college.
+pub const SEATS: [&str; 7] = ["bank", "region", "federation", "lab", "foundation", "university", "consumers"];
 
 /// Of a hundred acts so many are signed by just anybody, and so many names point nowhere.
 const BY_ANYBODY: u64 = 6;
@@ -127,7 +139,13 @@ impl Generator<'_> {
                 let milliseconds = if self.random.in_hundred(10) { 0 } else { 1 + self.random.below(DAY) };
                 (self.random.one(&["bank", "region"]), Payload::AdvanceClock(AdvanceClock { milliseconds }))
             }
-            Kind::CloseCall => return None,
+            Kind::AnnounceReady => self.announcement(),
+            Kind::ProposeChange => {
+                let proposer = self.random.one(&["foundation", "bank", "region", "federation", "university"]);
+                (proposer, Payload::ProposeChange(self.proposal()))
+            }
+            Kind::CastBallot => (self.random.one(&SEATS), Payload::CastBallot(self.ballot())),
+            Kind::CloseCall | Kind::OpenChange | Kind::EnactChange | Kind::SeatValidator => return None,
         };
         let anybody = self.random.in_hundred(BY_ANYBODY);
         Some((if anybody { self.random.one(&ORGANISATIONS) } else { signer }, payload))
@@ -211,6 +229,70 @@ impl Generator<'_> {
             co_holders: if self.random.in_hundred(30) { vec![co_holder] } else { vec![] },
             replicates: self.random.in_hundred(30).then_some(model),
         }
+    }
+
+    /// The candidate of a pending admission shows itself.
+    fn announcement(&mut self) -> (&'static str, Payload) {
+        let nothing = (Height(0), ChangeId::ZERO);
+        let (_, change) = self.any::<PendingSeat>(nothing, |seat| seat.ready_at.is_none());
+        let head = self.state.head();
+        let message = ready_message(&self.state.network(), &change, &head.id);
+        let secret = if self.random.in_hundred(92) { consensus_key("lab") } else { consensus_key("bank") };
+        let signature = secret.sign(&message);
+        let act = AnnounceReady { change, block: head.id, block_height: head.height, signature };
+        ("lab", Payload::AnnounceReady(act))
+    }
+
+    fn proposal(&mut self) -> ProposeChange {
+        let role_change = || RoleChange {
+            organisation: id("audit"),
+            role: Role::Reviewer,
+            scope: Scope::Fund(fund()),
+        };
+        let change = match self.random.below(6) {
+            0 => Content::GrantRole(RoleChange { organisation: id(self.random.one(&ORGANISATIONS)), ..role_change() }),
+            1 => Content::RevokeRole(role_change()),
+            2 => {
+                let call = self.any::<Call>(CallId::ZERO, |call| call.status == CallStatus::Closed);
+                Content::AwardGrants(self.awards(call))
+            }
+            3 => Content::RetireValidator(RetireValidator {
+                organisation: id("federation"),
+                consensus_key: consensus_key("federation").public(),
+                at_height: Height(self.state.head().height.0 + self.random.below(60)),
+            }),
+            _ => Content::SetParameter(SetParameter {
+                name: Code::new(self.random.one(&["convention_days", "payout_lag_days", "no_such"])).expect("a code"),
+                value: self.random.below(70),
+            }),
+        };
+        let opens_at = BlockTime(self.time.0 + self.random.below(5_000) - u64::from(self.random.in_hundred(3)));
+        ProposeChange { change, document: commitment("reasons"), opens_at }
+    }
+
+    /// Every admissible application of a call, each with an amount that is often fit.
+    fn awards(&mut self, call: CallId) -> AwardGrants {
+        let listed: Vec<(ApplicationId, u64)> = self
+            .state
+            .all::<Application>()
+            .filter(|(_, asked)| asked.call == call && asked.is_admissible())
+            .map(|(id, asked)| (*id, asked.requested.minor))
+            .collect();
+        let awards = listed.into_iter().map(|(application, requested)| {
+            let amount = match self.random.below(5) {
+                0 => 0,
+                1 => self.random.below(requested + 2),
+                _ => requested,
+            };
+            Award { application, amount }
+        });
+        AwardGrants { call, awards: awards.collect(), derogations: vec![] }
+    }
+
+    fn ballot(&mut self) -> CastBallot {
+        let change = self.any::<Change>(ChangeId::ZERO, |change| change.status == ChangeStatus::Open);
+        let choice = self.random.one(&[Choice::Yes, Choice::Yes, Choice::Yes, Choice::No, Choice::Abstain]);
+        CastBallot { change, choice, reason: None }
     }
 
     /// Half of the time the other attestor repeats what the first has said.

@@ -57,7 +57,9 @@ fn favourites(stage: &str) -> &'static [Kind] {
         }
         "call open" => &[Kind::SubmitApplication, Kind::OpenCall, Kind::RegisterOrganisation, Kind::DeclarePastGrant],
         "call closing" | "call closed" => &[Kind::ScreenApplication, Kind::ReviewApplication],
-        "grants offered" => &[Kind::SignConvention],
+        "changes voted" => &[Kind::CastBallot],
+        "grants offered" => &[Kind::SignConvention, Kind::SignConvention, Kind::ProposeChange],
+        "validator admitted" => &[Kind::AnnounceReady, Kind::ProposeChange, Kind::RotateKeys],
         _ => &[
             Kind::SubmitEvidence,
             Kind::JudgeEvidence,
@@ -183,7 +185,7 @@ fn what_is_decided_is_applied_and_money_is_conserved() {
     }
 }
 
-/// Kinds whose events move money.
+/// Kinds of transactions whose events move money; `enact_change` does too, and is checked after its block like all others.
 const POSTING: &[Kind] = &[
     Kind::AttestStatement,
     Kind::MatchEntry,

@@ -1,8 +1,8 @@
 //! Where histories begin: states that real blocks have led to, so that short histories reach the late steps of long procedures.
 
+use crate::generate::SEATS;
 use octroi_ledger::{
-    accounts::{self, Movement},
-    action::{Payload, Place},
+    Kind, Payload,
     application::{
         application::Application,
         fixture::{OPEN_DAYS, application, open_call, project, review, screen},
@@ -10,14 +10,26 @@ use octroi_ledger::{
     bank::{match_entry::MatchEntry, matching::Target},
     call::call::{Call, CallStatus},
     contribution::promise::Promise,
-    fixture::{DAY, Network, account, fund, money},
+    due,
+    fixture::{DAY, NAME, Network, account, commitment, consensus_key, fund, id, money, network_key},
+    governance::{
+        cast_ballot::CastBallot,
+        change::{AdmitValidator, Award, AwardGrants, Change, Choice, Content, RoleChange, SetParameter},
+        propose_change::ProposeChange,
+    },
     grant::{
-        self,
         fixture::{evidence, judgement, payee_account, signature},
         grant::Grant,
     },
+    registry::{
+        role::{Role, Scope},
+        validator_seat::PendingSeat,
+    },
 };
 use octroi_primitives::*;
+
+/// Heights from the proposal of a validator to its seat: more than the stages take.
+const SEATED_IN: u64 = 100;
 
 /// Who holds a project in every stage.
 pub const APPLICANTS: [&str; 6] = ["asso1", "asso1_branch", "asso3", "reuser", "platform", "lab"];
@@ -35,7 +47,9 @@ pub fn all() -> Vec<Stage> {
     let open = open(start.clone());
     let closing = closing(open.clone());
     let closed = closed(closing.clone());
-    let offered = offered(closed.clone());
+    let voting = voting(closed.clone());
+    let offered = offered(voting.clone());
+    let admission = admission(offered.clone());
     let active = active(offered.clone());
     let contested = contested(active.clone());
     let stage = |name, network: Network| {
@@ -48,7 +62,9 @@ pub fn all() -> Vec<Stage> {
         stage("call open", open),
         stage("call closing", closing),
         stage("call closed", closed),
+        stage("changes voted", voting),
         stage("grants offered", offered),
+        stage("validator admitted", admission),
         stage("grants active", active),
         stage("evidence contested", contested),
     ]
@@ -65,6 +81,13 @@ fn start() -> Network {
     network.receive("unknown", 1_000_000, None);
     network.assess_calls("2026Q4", 50_000_000);
     network.declare_calls("2026Q3", 7_000_000);
+    // Duties that have lost their object are refused.
+    let soon = BlockTime(network.now().0 + 1_000);
+    network.edit(|state| {
+        for kind in Kind::ALL.iter().filter(|kind| kind.is_system()) {
+            due::schedule(state, soon, *kind, Hash::ZERO);
+        }
+    });
     network
 }
 
@@ -110,8 +133,8 @@ fn closed(mut network: Network) -> Network {
     network
 }
 
-/// All applications reviewed, three of them offered a grant.
-fn offered(mut network: Network) -> Network {
+/// All applications are reviewed; what the colleges vote on closes in an hour: the award of the call, a parameter, a role, a validator.
+fn voting(mut network: Network) -> Network {
     let applications: Vec<ApplicationId> = network.state.all::<Application>().map(|(id, _)| *id).collect();
     for application in &applications {
         screen(&mut network, *application);
@@ -119,21 +142,59 @@ fn offered(mut network: Network) -> Network {
             network.run(reviewer, Payload::ReviewApplication(review(*application, 700, 500))).expect("it is reviewed");
         }
     }
-    let (time, height) = (network.now(), network.state.head().height);
-    let call = call_of(&network);
-    network.edit(|state| {
-        grant::refuse(state, &applications[0]);
-        for application in &applications[1..] {
-            let place = Place { height, time, receipt: 0, transaction: TransactionId::new(*application.hash()) };
-            let offer = grant::offer(state, &place, 0, *application, 1_000_000).expect("it can be awarded");
-            let mut movement = Movement::in_fund(fund());
-            offer.encumber(&mut movement);
-            let postings = movement.check(state).expect("the envelope holds enough");
-            accounts::post(state, &postings);
-            offer.apply(&ChangeId::ZERO, state);
+    let amount = |position| if position == 0 { 0 } else { 1_000_000 };
+    let listed = applications.iter().enumerate();
+    let awards = listed.map(|(position, application)| Award { application: *application, amount: amount(position) });
+    let reviewer = RoleChange { organisation: id("lab"), role: Role::Reviewer, scope: Scope::Fund(fund()) };
+    let at_height = Height(network.state.head().height.0 + SEATED_IN);
+    let candidate = consensus_key("lab");
+    let lab = AdmitValidator {
+        organisation: id("lab"),
+        consensus_key: candidate.public(),
+        network_key: network_key("lab"),
+        possession: prove_possession(&candidate, PossessionPurpose::Consensus, NAME),
+        college: CollegeCode::new("commoners").expect("a code"),
+        at_height,
+    };
+    let name = Code::new("payout_lag_days").expect("a code");
+    for (proposer, change) in [
+        (
+            "foundation",
+            Content::AwardGrants(AwardGrants { call: call_of(&network), awards: awards.collect(), derogations: vec![] }),
+        ),
+        ("bank", Content::GrantRole(reviewer)),
+        ("bank", Content::SetParameter(SetParameter { name, value: 6 })),
+        ("bank", Content::AdmitValidator(lab)),
+    ] {
+        let opens_at = BlockTime(network.now().0 + 1);
+        let act = ProposeChange { change, document: commitment("reasons"), opens_at };
+        network.run(proposer, Payload::ProposeChange(act)).expect("it is proposed");
+    }
+    network.heartbeats(1);
+    let changes: Vec<ChangeId> = network.state.all::<Change>().map(|(id, _)| *id).collect();
+    for change in changes {
+        for seat in SEATS {
+            let act = CastBallot { change, choice: Choice::Yes, reason: None };
+            // Conflicted seats are refused.
+            let _ = network.run(seat, Payload::CastBallot(act));
         }
-        state.update::<Call>(&call, |call| call.status = CallStatus::Decided);
-    });
+    }
+    network.advance(7 * DAY - 3_600_000);
+    network
+}
+
+/// Every change is enacted: three grants are offered, and a validator is admitted in a few heights.
+fn offered(mut network: Network) -> Network {
+    network.advance(2 * 3_600_000);
+    assert_eq!(network.state.count::<Grant>(), 3, "the award is enacted");
+    network
+}
+
+/// The admission's height is near.
+fn admission(mut network: Network) -> Network {
+    let ((height, _), _) = network.state.all::<PendingSeat>().next().expect("an admission is pending");
+    let missing = height.0 - network.state.head().height.0;
+    network.heartbeats(missing - 6);
     network
 }
 
@@ -141,7 +202,7 @@ fn offered(mut network: Network) -> Network {
 fn active(mut network: Network) -> Network {
     for grant in grants(&network) {
         let lead = network.state.get::<Grant>(&grant).expect("it is listed").lead();
-        let lead = APPLICANTS.into_iter().find(|code| octroi_ledger::fixture::id(code) == lead).expect("an applicant");
+        let lead = APPLICANTS.into_iter().find(|code| id(code) == lead).expect("an applicant");
         for (party, account) in [("asso2", None), ("region", Some(payee_account())), (lead, Some(payee_account()))] {
             let act = signature(&network, grant, account);
             network.run(party, Payload::SignConvention(act)).expect("it signs");
@@ -154,7 +215,7 @@ fn active(mut network: Network) -> Network {
 fn contested(mut network: Network) -> Network {
     for grant in grants(&network) {
         let lead = network.state.get::<Grant>(&grant).expect("it is listed").lead();
-        let lead = APPLICANTS.into_iter().find(|code| octroi_ledger::fixture::id(code) == lead).expect("an applicant");
+        let lead = APPLICANTS.into_iter().find(|code| id(code) == lead).expect("an applicant");
         for round in 0..4 {
             network.run(lead, Payload::SubmitEvidence(evidence(grant, 2))).expect("it reports");
             if round < 3 {

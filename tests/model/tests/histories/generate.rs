@@ -244,11 +244,7 @@ impl Generator<'_> {
     }
 
     fn proposal(&mut self) -> ProposeChange {
-        let role_change = || RoleChange {
-            organisation: id("audit"),
-            role: Role::Reviewer,
-            scope: Scope::Fund(fund()),
-        };
+        let role_change = || RoleChange { organisation: id("audit"), role: Role::Reviewer, scope: Scope::Fund(fund()) };
         let change = match self.random.below(6) {
             0 => Content::GrantRole(RoleChange { organisation: id(self.random.one(&ORGANISATIONS)), ..role_change() }),
             1 => Content::RevokeRole(role_change()),

@@ -160,7 +160,11 @@ fn voting(mut network: Network) -> Network {
     for (proposer, change) in [
         (
             "foundation",
-            Content::AwardGrants(AwardGrants { call: call_of(&network), awards: awards.collect(), derogations: vec![] }),
+            Content::AwardGrants(AwardGrants {
+                call: call_of(&network),
+                awards: awards.collect(),
+                derogations: vec![],
+            }),
         ),
         ("bank", Content::GrantRole(reviewer)),
         ("bank", Content::SetParameter(SetParameter { name, value: 6 })),

@@ -68,7 +68,9 @@ async fn connections_and_subscriptions_over_the_bound_are_turned_away_and_make_r
 async fn more_streams_than_allowed_wait_for_their_turn_and_do_not_break_the_connection() {
     let node = Node::new();
     let served = Served::new(&node, Limits { streams: 4, ..Default::default() }).await;
-    let client = NodeServiceClient::new(served.channel().await);
+    let mut client = NodeServiceClient::new(served.channel().await);
+    // The client knows the bound from the first answer on.
+    client.get_status(pb::GetStatusRequest {}).await.unwrap();
     let calls = (0..64).map(|_| {
         let mut client = client.clone();
         async move { client.get_status(pb::GetStatusRequest {}).await }

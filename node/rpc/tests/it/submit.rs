@@ -180,3 +180,55 @@ async fn a_watcher_sees_it_wait_and_then_what_became_of_it() {
     assert_eq!((last.state(), last.height), (TransactionState::Applied, height));
     assert!(watched.next().await.is_none());
 }
+
+/// CPU time of this process, all threads, in microseconds; ticks are 10 ms.
+fn cpu_micros() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    ticks * 10_000
+}
+
+/// Prints what a streamed transaction costs beside its decoding, client included; run with `--ignored --nocapture`, in an optimised build.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, not a check"]
+async fn measure_what_a_streamed_transaction_costs() {
+    use prost::Message as _;
+    const COUNT: usize = 50_000;
+    const ROUNDS: usize = 4;
+    let node = Node::new();
+    *node.door.lock().unwrap() = Door::Blind;
+    let rate = octroi_rpc::Rate { each_second: u32::MAX, burst: u32::MAX };
+    let served = Served::new(&node, octroi_rpc::Limits { transaction_rate: rate, ..Default::default() }).await;
+    let mut client = TransactionServiceClient::new(served.channel().await);
+    let transactions: Vec<_> = (0..COUNT).map(|minor| node.promise(minor as u64 + 1)).collect();
+    let messages = |wait_for: pb::WaitFor| -> Vec<pb::StreamTransactionsRequest> {
+        let message = |chunk: &[pb::SignedTransaction]| pb::StreamTransactionsRequest {
+            transactions: chunk.to_vec(),
+            wait_for: wait_for.into(),
+            max_wait_ms: 1,
+        };
+        transactions.chunks(256).map(message).collect()
+    };
+    let each = |micros: u64| micros as f64 / (COUNT * ROUNDS) as f64;
+    let encoded: Vec<Vec<u8>> = messages(pb::WaitFor::Accepted).iter().map(|message| message.encode_to_vec()).collect();
+    let began = cpu_micros();
+    for _ in 0..ROUNDS {
+        for bytes in &encoded {
+            let message = pb::StreamTransactionsRequest::decode(bytes.as_slice()).unwrap();
+            for pb::SignedTransaction { body, signatures } in message.transactions {
+                std::hint::black_box(octroi_ledger::SignedTransaction::from_parts(body, signatures).unwrap());
+            }
+        }
+    }
+    println!("decode: {:.2} us each", each(cpu_micros() - began));
+    for wait_for in [pb::WaitFor::Accepted, pb::WaitFor::Committed] {
+        let sent: Vec<_> = (0..ROUNDS).map(|_| messages(wait_for)).collect();
+        let began = cpu_micros();
+        for messages in sent {
+            let answer = client.stream_transactions(tokio_stream::iter(messages)).await.unwrap().into_inner();
+            assert_eq!((answer.received, answer.pending), (COUNT as u64, COUNT as u64));
+        }
+        println!("{}: {:.2} us each, client and decode included", wait_for.as_str_name(), each(cpu_micros() - began));
+    }
+}

@@ -8,7 +8,7 @@ use super::{
     verdict,
 };
 use crate::{Check, Expectations, Spot};
-use octroi_chain::{Canonical as _, CommitCertificate, ValidatorSignature, Vote, VoteKind};
+use octroi_chain::{CommitCertificate, ValidatorSignature, Vote, VoteKind};
 use octroi_ledger::{Genesis, Receipt, Transaction, genesis::GenesisParameter, receipt::Outcome, wire::Canonical as _};
 use octroi_primitives::*;
 use octroi_vectors::network::{consensus_key, office_key, secret_of};

@@ -119,6 +119,11 @@ impl Network {
         self.nodes[node] = Some(child);
     }
 
+    /// Process id of a node that runs.
+    pub fn pid(&self, node: usize) -> Option<u32> {
+        self.nodes[node].as_ref().map(Child::id)
+    }
+
     /// Ends a node as a power cut would: SIGKILL.
     pub fn kill(&mut self, node: usize) {
         let mut child = self.nodes[node].take().expect("it runs");

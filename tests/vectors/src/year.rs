@@ -2,6 +2,8 @@
 //!
 //! A kind that the story does not reach has no frozen vector, and the test says so.
 
+mod awards;
+
 use crate::network::*;
 use octroi_ledger::{
     Event, Kind, Payload, Receipt,
@@ -50,6 +52,8 @@ struct Known {
     call: Option<CallId>,
     projects: Vec<(&'static str, ProjectId)>,
     applications: Vec<ApplicationId>,
+    admission: Option<(ChangeId, Height)>,
+    grant: Option<(GrantId, Vec<u64>)>,
 }
 
 struct Story {
@@ -70,6 +74,8 @@ pub fn chain() -> Chain {
     story.call();
     story.applications();
     story.reviews();
+    story.votes();
+    story.payments();
     story.chain
 }
 

@@ -49,6 +49,7 @@ fn counts_and_control_totals_are_those_of_the_year() {
     let links = &chain.links;
     let transactions: u64 = links.iter().map(|link| link.executed.transactions().len() as u64).sum();
     let receipts: u64 = links.iter().map(|link| link.executed.receipts().len() as u64).sum();
+    // Each certificate is counted once: in the block above, or at the end.
     let votes: u64 = links.iter().map(|link| link.certificate.signatures.len() as u64).sum();
     assert_eq!((verdict.transactions, verdict.receipts, verdict.votes), (transactions, receipts, votes));
     assert_eq!(verdict.signatures, transactions, "each has one signature");
@@ -57,6 +58,9 @@ fn counts_and_control_totals_are_those_of_the_year() {
     let fund = verdict.totals.funds[&network::fund()];
     assert_eq!(fund.currency, Currency::EUR);
     assert_eq!(fund.money_in, 12_500_000 + 333_333 + 15_498_000);
+    // Two of three applications were awarded; of the first an advance of 30 % was paid.
+    assert_eq!((fund.grants, fund.awarded), (2, 5_000_000));
+    assert_eq!((fund.money_out, fund.paid), (600_000, 600_000));
     let file = &verdict.totals.past_grants[&FileHash::new(hash("vectors-file", &[]))];
     assert_eq!((file.rows, file.withdrawn), (2, false));
     assert_eq!(file.sums[&Currency::EUR], (2, 150_000));

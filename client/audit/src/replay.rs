@@ -321,7 +321,7 @@ impl Replay {
     /// Byte by byte: the archive's receipts are those of the execution.
     fn receipts(&mut self, executed: &ExecutedBlock, record: &BlockRecord) {
         self.done(Check::Receipts, executed.receipts().len() as u64);
-        let computed = Receipts(executed.receipts().to_vec()).to_bytes();
+        let computed = Receipts::bytes_of(executed.receipts());
         if computed == record.receipts {
             return;
         }

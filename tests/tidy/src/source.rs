@@ -24,10 +24,12 @@ impl Source {
         self.path.ends_with(".rs")
     }
 
-    /// Rust that is shipped: not tests, examples, benches or build scripts.
+    /// Rust that is shipped: not tests and what supports them, examples, benches or build scripts.
     pub fn is_shipped(&self) -> bool {
-        let inner = ["/tests/", "/examples/", "/benches/"].iter().any(|part| self.path.contains(part));
-        self.is_rust() && !inner && !self.path.starts_with("tests/") && self.path.contains("src/")
+        let inner = ["/tests/", "/fixture/", "/examples/", "/benches/"].iter().any(|part| self.path.contains(part));
+        let support = ["/tests.rs", "/fixture.rs"].iter().any(|end| self.path.ends_with(end));
+        let place = !self.path.starts_with("tests/") && self.path.contains("src/");
+        self.is_rust() && !inner && !support && place
     }
 
     /// Folder of the crate, such as `node/ledger`.
@@ -108,7 +110,8 @@ fn code_of(text: &str) -> Vec<String> {
         at += length;
     }
     let tests = lines.windows(2).position(|pair| {
-        pair[0].trim() == "#[cfg(test)]" && pair[1].trim_start().starts_with("mod ") && pair[1].contains('{')
+        let item = pair[1].trim().trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+        pair[0].trim() == "#[cfg(test)]" && item.starts_with("mod ") && item.ends_with('{')
     });
     lines.truncate(tests.unwrap_or(lines.len()));
     lines

@@ -31,8 +31,8 @@ const TOP: &[&str] = &[
     "tests",
 ];
 
-/// Most lines of a shipped file before its tests.
-const FILE_LINES: usize = 600;
+/// Most lines of a shipped file before its tests: about 600, as a file that is one function longer need not fall apart.
+const FILE_LINES: usize = 640;
 
 /// Most lines of a file of tests.
 const TEST_LINES: usize = 1_000;
@@ -55,17 +55,16 @@ fn size(source: &Source) -> Vec<String> {
     if !source.is_rust() {
         return vec![];
     }
-    let shipped = source.is_shipped() && !source.path.contains("/src/tests");
     let (lines, most) =
-        if shipped { (source.code.len(), FILE_LINES) } else { (source.text.lines().count(), TEST_LINES) };
+        if source.is_shipped() { (source.code.len(), FILE_LINES) } else { (source.text.lines().count(), TEST_LINES) };
     if lines > most { vec![format!("{}: {lines} lines, at most {most}", source.path)] } else { vec![] }
 }
 
 #[test]
 fn files_are_small() {
-    let long = "let a = 1;\n".repeat(601);
+    let long = "let a = 1;\n".repeat(641);
     let tested =
-        format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", "let a = 1;\n".repeat(599), "let b = 1;\n".repeat(400));
+        format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", "let a = 1;\n".repeat(639), "let b = 1;\n".repeat(400));
     assert!(each(&planted("node/x/src/a.rs", &tested), size).is_empty());
     holds("files are small", each(all(), size), each(&planted("node/x/src/a.rs", &long), size));
 }

@@ -434,7 +434,7 @@ fn blocks_cannot_be_dropped_repeated_exchanged_or_added() {
 #[test]
 fn a_chain_cut_at_a_block_is_noticed_by_who_knows_how_far_it_went() {
     let bench = Bench::new();
-    for height in 1..bench.forge.tip() {
+    for height in (1..bench.forge.tip()).step_by(6) {
         let mut forge = bench.forge.clone();
         forge.certificate = forge.certificate_of(height).clone();
         forge.blocks.truncate(height as usize);

@@ -146,9 +146,8 @@ fn gather(
 
 #[cfg(test)]
 impl Lot {
-    /// The lot without its blocks, for tests that look at framing alone.
-    pub(crate) fn without_blocks(mut self) -> Self {
-        self.items.retain(|item| !matches!(item, Item::Block(_)));
-        self
+    /// Its records as they were read, for tests that put them together otherwise.
+    pub(crate) fn into_items(self) -> Vec<Item> {
+        self.items
     }
 }

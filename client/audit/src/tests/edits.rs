@@ -34,7 +34,7 @@ impl Trial {
         *self.tried.entry(what).or_default() += 1;
         let mut forge = self.bench.forge.clone();
         edit(&mut forge);
-        assert_ne!(forge.archive(), self.bench.forge.archive(), "{what} at {from} changes nothing");
+        assert!(forge != self.bench.forge, "{what} at {from} changes nothing");
         let findings = self.bench.findings(from as usize, forge.items_from(from));
         let Some(first) = findings.first() else { panic!("{what} at height {from} is not found") };
         (first.spot, first.check, first.detail.clone())

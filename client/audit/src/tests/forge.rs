@@ -11,7 +11,7 @@ use octroi_primitives::{BlockId, Height, NetworkId, PublicKey, Round};
 use octroi_vectors::network::{Chain, secret_of};
 
 /// An archive in parts that can be changed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Forge {
     pub(super) network: NetworkId,
     pub(super) from: u64,
@@ -22,7 +22,7 @@ pub(super) struct Forge {
 }
 
 /// A block in parts.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Piece {
     pub(super) header: Header,
     pub(super) transactions: Vec<Vec<u8>>,
@@ -130,23 +130,25 @@ impl Forge {
         }
     }
 
-    /// As the reader would hand them out.
-    pub(super) fn items(&self) -> Vec<Item> {
-        let header = FileHeader { network: self.network, from: Height(self.from), genesis: self.genesis.clone() };
-        let blocks = self.blocks.iter().enumerate().map(|(index, piece)| {
-            Item::Block(BlockRecord {
-                height: Height(self.from + index as u64),
-                block: piece.bytes(),
-                receipts: piece.receipts.clone(),
-            })
-        });
-        let closing = Closing { certificate: Some(self.certificate.clone()), totals: self.totals() };
-        std::iter::once(Item::FileHeader(header)).chain(blocks).chain([Item::Closing(closing)]).collect()
+    /// As the reader would hand them out, made when they are asked for.
+    pub(super) fn items(&self) -> impl Iterator<Item = Item> {
+        self.items_from(0)
     }
 
-    /// The items from a height on.
-    pub(super) fn items_from(&self, height: u64) -> Vec<Item> {
-        self.items().split_off(height as usize)
+    /// The items from a height on; 0 is the file header.
+    pub(super) fn items_from(&self, height: u64) -> impl Iterator<Item = Item> {
+        (height..=self.tip() + 1).map(|number| match number {
+            0 => {
+                let (network, from, genesis) = (self.network, Height(self.from), self.genesis.clone());
+                Item::FileHeader(FileHeader { network, from, genesis })
+            }
+            number if number <= self.tip() => {
+                let piece = &self.blocks[number as usize - 1];
+                let height = Height(self.from + number - 1);
+                Item::Block(BlockRecord { height, block: piece.bytes(), receipts: piece.receipts.clone() })
+            }
+            _ => Item::Closing(Closing { certificate: Some(self.certificate.clone()), totals: self.totals() }),
+        })
     }
 
     /// The archive, framed anew.

@@ -42,7 +42,7 @@ impl Bench {
     }
 
     /// Findings in these items, which replace those from `taken` on.
-    fn findings(&self, taken: usize, items: Vec<Item>) -> Vec<Finding> {
+    fn findings(&self, taken: usize, items: impl IntoIterator<Item = Item>) -> Vec<Finding> {
         let mut replay = self.after[taken].clone();
         for item in items {
             replay.take(Lot::new(self.forge.network, vec![item]).prepare());

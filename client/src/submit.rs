@@ -11,6 +11,7 @@ use futures::future::join_all;
 use octroi_ledger::{Payload, SignedTransaction, Transaction};
 use octroi_primitives::{BlockTime, NetworkId, OrganisationId, Salt, SecretKey, TransactionId};
 use octroi_proto::v1::{self as pb, TransactionState};
+use prost::Message as _;
 use std::{
     collections::VecDeque,
     sync::Mutex,
@@ -21,8 +22,11 @@ use std::{
 pub const VALIDITY: Duration = Duration::from_secs(30 * 60);
 /// Transactions in one stream: the node names every one of them that was refused, since it names up to 1,000.
 const WINDOW: usize = 1_000;
-/// Transactions in one message of a stream.
+/// Bytes of transactions in one window, about: a batch of them is one message.
+const WINDOW_BYTES: usize = 1024 * 1024;
+/// Transactions in one message of a stream, and their bytes, about.
 const MESSAGE: usize = 250;
+const MESSAGE_BYTES: usize = 256 * 1024;
 /// How long a node may take over one window before its transactions are asked for elsewhere.
 const WINDOW_WAIT: Duration = Duration::from_secs(15);
 /// How long no node may take anything before a bulk submission gives up.
@@ -317,7 +321,7 @@ impl<I: Iterator<Item = pb::SignedTransaction>, P: FnMut(Progress)> Shared<I, P>
             return Next::Done;
         }
         let window = self.returned.pop_front().or_else(|| {
-            let transactions: Vec<_> = self.list.by_ref().take(WINDOW).collect();
+            let transactions = take(&mut self.list, WINDOW, WINDOW_BYTES);
             self.report.progress.sent += transactions.len() as u64;
             (!transactions.is_empty()).then_some(Window { transactions, one_by_one: false })
         });
@@ -380,17 +384,33 @@ impl<I: Iterator<Item = pb::SignedTransaction>, P: FnMut(Progress)> Shared<I, P>
     }
 }
 
+/// The next ones: at most `count`, and none more once they have `bytes`.
+fn take(
+    list: &mut impl Iterator<Item = pb::SignedTransaction>,
+    count: usize,
+    bytes: usize,
+) -> Vec<pb::SignedTransaction> {
+    let (mut taken, mut size) = (Vec::new(), 0);
+    while taken.len() < count && size < bytes {
+        let Some(next) = list.next() else { break };
+        size += next.encoded_len();
+        taken.push(next);
+    }
+    taken
+}
+
 /// Hands a window in as a stream, which is cheap: the node answers with counts and with what failed.
 async fn stream(node: &Node, window: &Window) -> Result<Outcome, Fault> {
-    let messages: Vec<pb::StreamTransactionsRequest> = window
-        .transactions
-        .chunks(MESSAGE)
-        .map(|chunk| pb::StreamTransactionsRequest {
-            transactions: chunk.to_vec(),
+    let mut rest = window.transactions.iter().cloned();
+    let messages = std::iter::from_fn(|| {
+        let transactions = take(&mut rest, MESSAGE, MESSAGE_BYTES);
+        (!transactions.is_empty()).then(|| pb::StreamTransactionsRequest {
+            transactions,
             wait_for: Until::Committed.wire(),
             max_wait_ms: millis(WINDOW_WAIT),
         })
-        .collect();
+    });
+    let messages: Vec<_> = messages.collect();
     let mut client = transactions(node.channel.clone());
     let answer = within(WINDOW_WAIT + GRACE, client.stream_transactions(tokio_stream::iter(messages))).await?;
     let pb::StreamTransactionsResponse { received, applied, refused, pending, not_admitted, problems, last_height } =

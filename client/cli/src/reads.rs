@@ -493,6 +493,7 @@ fn command(read: &Read) -> Command {
             .arg(
                 Arg::new("limit")
                     .long("limit")
+                    .visible_alias("page-size")
                     .value_name("ROWS")
                     .value_parser(clap::value_parser!(u64))
                     .default_value("50")

@@ -19,13 +19,14 @@ pub async fn height(session: &mut Session) -> Result<u64> {
 /// Shows it; a node that is not ready is exit code 10.
 pub async fn run(session: &mut Session) -> Result<()> {
     let mut node = reads::ask(session, "NodeService", "GetNodeInfo", &json!({})).await?;
-    let status = reads::ask(session, "NodeService", "GetStatus", &json!({})).await?;
+    let mut status = reads::ask(session, "NodeService", "GetStatus", &json!({})).await?;
     if let Some(node) = node.as_object_mut() {
         // The whole genesis is for programs that replay; 'octroi export archive' holds it.
         node.remove("genesis");
     }
     let ready = status["ready"] == json!(true);
-    let data = json!({ "node": node, "status": status });
+    status["node"] = node;
+    let (data, node) = (&status, &status["node"]);
     if session.printer.format == Format::Table {
         let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let time = |value: &Json| value.as_u64().map_or_else(String::new, |time| time_in_words(BlockTime(time)));
@@ -52,7 +53,7 @@ pub async fn run(session: &mut Session) -> Result<()> {
         }
         crate::output::text(&out)?;
     } else if ready {
-        session.printer.object(&data)?;
+        session.printer.object(data)?;
     }
     if ready {
         return Ok(());
@@ -65,6 +66,6 @@ pub async fn run(session: &mut Session) -> Result<()> {
         .map(|check| check["detail"].clone())
         .collect();
     Err(Failure::new(Exit::NotReady, "NODE_NOT_READY", "the node is not ready")
-        .value("status", data)
+        .value("status", data.clone())
         .value("failed", failed))
 }

@@ -131,7 +131,6 @@ pub const READS: &[Read] = &[
                 column("project", "/id", Plain),
                 column("title", "/project/title", Plain),
                 column("licence", "/project/licence", Plain),
-                column("status", "/project/status", Plain),
             ],
         ),
     },

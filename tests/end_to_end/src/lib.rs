@@ -184,7 +184,10 @@ impl Network {
             if self.nodes[node].is_none() {
                 continue;
             }
-            while !self.data_of(node, &["status"]).is_some_and(|status| status["status"]["ready"] == true) {
+            while !self
+                .data_of(node, &["status"])
+                .is_some_and(|status| find(&status, "ready") == Some(&Value::Bool(true)))
+            {
                 let ended = self.nodes[node].as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))));
                 if ended || Instant::now() > until {
                     let log = std::fs::read_to_string(self.home(node).join("log")).unwrap_or_default();
@@ -198,7 +201,7 @@ impl Network {
     /// Height of a node.
     pub fn height(&self, node: usize) -> Option<u64> {
         let status = self.data_of(node, &["status"])?;
-        number(&status["status"]["at"]["height"])
+        find(&status, "at").and_then(|at| number(&at["height"]))
     }
 
     /// Waits until a node has a height.

@@ -11,15 +11,15 @@ fn a_kind_is_explained() {
 #[test]
 fn reasons_of_ledger_node_and_import_are_explained() {
     let folder = tempfile::tempdir().unwrap();
-    let all: Vec<_> = ["PROMISE_CONTRIBUTION_FUND_UNKNOWN", "threshold", "EXPIRED", "total_row"]
+    let all: Vec<_> = ["PROMISE_CONTRIBUTION_UNKNOWN_FUND", "threshold", "EXPIRED", "total_row"]
         .iter()
         .map(|name| json(folder.path(), &["explain", name]).0)
         .collect();
     insta::assert_json_snapshot!("explain_reasons", all);
-    let (envelope, code) = json(folder.path(), &["explain", "PROMISE_CONTRIBUTION_FUND_UNKNWON"]);
+    let (envelope, code) = json(folder.path(), &["explain", "PROMISE_CONTRIBUTION_UNKNWON_FUND"]);
     assert_eq!(
         (code, envelope["error"]["hint"].as_str()),
-        (4, Some("did you mean PROMISE_CONTRIBUTION_FUND_UNKNOWN?"))
+        (4, Some("did you mean PROMISE_CONTRIBUTION_UNKNOWN_FUND?"))
     );
 }
 

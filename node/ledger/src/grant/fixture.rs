@@ -19,6 +19,7 @@ use crate::{
     bank::account::BankAccount,
     fixture::{Network, account, commitment, envelope, fund, id},
     registry::role::{Role, RoleGrant, Scope},
+    state::Overlay,
 };
 use octroi_primitives::*;
 
@@ -32,6 +33,15 @@ pub fn credit(network: &mut Network, to: Account, minor: u64) {
         movement.transfer(Account::Bank { account: account() }, to, minor);
         let postings = movement.check(state).unwrap();
         accounts::post(state, &postings);
+        attested(state, i64::try_from(minor).unwrap());
+    });
+}
+
+/// The account's statements say so too (I3).
+fn attested(state: &mut Overlay<'_>, by: i64) {
+    state.update::<BankAccount>(&account(), |account| {
+        account.sequence = account.sequence.max(1);
+        account.balance += by;
     });
 }
 
@@ -147,6 +157,7 @@ pub fn pay(network: &mut Network, grant: GrantId, tranche: u32, attempt: u32, mi
         let postings = movement.check(state).unwrap();
         accounts::post(state, &postings);
         payout::paid(state, &released.id, &EntryKey::ZERO);
+        attested(state, -i64::try_from(minor).unwrap());
     });
     invariants::check(&network.state).unwrap();
     released.id

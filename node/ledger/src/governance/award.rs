@@ -15,7 +15,7 @@ use crate::{
     state::Overlay,
 };
 use octroi_primitives::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a list of awards does not fit its call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) enum ListFault {
 pub(super) struct Listed<'a> {
     awards: &'a AwardGrants,
     call: &'a Call,
-    applications: Vec<(ApplicationId, Application)>,
+    applications: BTreeMap<ApplicationId, Application>,
 }
 
 impl<'a> Listed<'a> {
@@ -47,13 +47,12 @@ impl<'a> Listed<'a> {
     }
 
     fn application(&self, id: &ApplicationId) -> Option<&Application> {
-        self.applications.iter().find(|(known, _)| known == id).map(|(_, record)| record)
+        self.applications.get(id)
     }
 
     /// Every listed application is an admissible one of the call.
     pub(super) fn all_admissible(&self) -> Result<(), ListFault> {
-        let known: BTreeSet<ApplicationId> = self.applications.iter().map(|(id, _)| *id).collect();
-        match self.awards.awards.iter().find(|award| !known.contains(&award.application)) {
+        match self.awards.awards.iter().find(|award| self.application(&award.application).is_none()) {
             Some(award) => Err(ListFault::NotAdmissible(award.application)),
             None => Ok(()),
         }
@@ -62,8 +61,8 @@ impl<'a> Listed<'a> {
     /// Every admissible application is listed.
     pub(super) fn none_missing(&self) -> Result<(), ListFault> {
         let listed: BTreeSet<ApplicationId> = self.awards.awards.iter().map(|award| award.application).collect();
-        match self.applications.iter().find(|(id, _)| !listed.contains(id)) {
-            Some((id, _)) => Err(ListFault::Missing(*id)),
+        match self.applications.keys().find(|id| !listed.contains(id)) {
+            Some(id) => Err(ListFault::Missing(*id)),
             None => Ok(()),
         }
     }

@@ -367,7 +367,7 @@ pub(crate) mod tests {
         accounts::{self, AccountBalance, balance_of},
         action::{Event, Kind},
         application::{
-            application::ApplicationStatus,
+            application::{ApplicationStatus, CallParty},
             fixture::{record, reviewed},
         },
         fixture::{self, Network, id},
@@ -687,6 +687,36 @@ pub(crate) mod tests {
         assert_eq!(event.silent, [CollegeCode::new("commoners").unwrap()]);
         let key = (id("federation"), Role::Publisher, Scope::Funder(id("asso1")));
         assert!(network.state.get::<RoleGrant>(&key).is_some());
+    }
+
+    #[test]
+    fn three_seats_without_a_conflict_decide_together_when_two_colleges_are_silent() {
+        for (ballots, outcome) in [
+            ([Choice::Yes, Choice::Yes, Choice::No], ChangeStatus::Enacted),
+            ([Choice::Yes, Choice::No, Choice::No], ChangeStatus::Lost),
+        ] {
+            let (mut network, call, first) = reviewed();
+            credit(&mut network, pot(), 5_000_000);
+            network.edit(|state| {
+                for seat in ["bank", "region", "federation", "lab"] {
+                    state.put::<CallParty>((call, id(seat)), CallParty { applications: 1 });
+                }
+            });
+            let content = Content::AwardGrants(awards(call, &[(first, 800_000)]));
+            let ballots: Vec<_> = ["foundation", "university", "consumers"].into_iter().zip(ballots).collect();
+            let (_, event) = decide(&mut network, "foundation", content, &ballots);
+            assert_eq!((event.counting, event.outcome), (Counting::AllSeats, outcome));
+            assert_eq!(event.silent.len(), 2);
+        }
+    }
+
+    #[test]
+    fn an_enactment_costs_by_the_objects_it_may_write() {
+        let (mut network, call, first) = reviewed();
+        let proposal = proposal(&network, Content::AwardGrants(awards(call, &[(first, 800_000)])));
+        let change = change_of(&network.run("foundation", proposal).unwrap());
+        // The change, the call, the application and its grant.
+        assert_eq!(EnactChange::cost(change.hash(), &network.state.overlay()), 10 + 4 * 4);
     }
 
     #[test]

@@ -334,7 +334,7 @@ impl Replay {
     }
 
     /// I1 from the events alone, then every invariant on the records that the block wrote.
-    fn touched(&mut self, state: &State, executed: &ExecutedBlock) {
+    pub(crate) fn touched(&mut self, state: &State, executed: &ExecutedBlock) {
         let height = state.head().height;
         for (index, event) in
             executed.receipts().iter().enumerate().filter_map(|(index, one)| Some((index, one.event()?)))
@@ -353,7 +353,7 @@ impl Replay {
         self.violations(height, violations);
     }
 
-    fn invariants(&mut self, state: &State) {
+    pub(crate) fn invariants(&mut self, state: &State) {
         let violations = invariants::check(state);
         self.violations(state.head().height, violations);
     }

@@ -2,7 +2,12 @@
 
 use super::{Bench, at, verdict};
 use crate::{Check, Expectations, Intake, Replay, Spot};
-use octroi_ledger::{Kind, receipt::Outcome};
+use octroi_ledger::{
+    Head, Kind, State,
+    accounts::{Account, AccountBalance},
+    receipt::Outcome,
+    state::{Entry, Key as _, Table},
+};
 use octroi_primitives::{Currency, FileHash, Hash, Height, NetworkId, hash};
 use octroi_vectors::{network, year};
 use std::time::Duration;
@@ -152,4 +157,43 @@ fn speed_is_what_the_callers_clock_says() {
     let speed = verdict.speed(Duration::from_millis(500));
     assert_eq!(speed.transactions_per_second, verdict.transactions * 2);
     assert_eq!(verdict.speed(Duration::ZERO).millis, 1);
+}
+
+/// The state of the year with one minor unit more on the bank account than was attested.
+fn too_rich(chain: &network::Chain) -> State {
+    let state = &chain.state;
+    let bank = Account::Bank { account: network::account() }.to_key_bytes();
+    let mut rows = state.rows();
+    let row = rows.iter_mut().find(|row| row.table == Table::accounts.number() && row.key == bank).expect("an account");
+    let mut entry = Entry::<AccountBalance>::from_stored(row.value.as_deref().expect("a record")).expect("it is read");
+    entry.record.balance += 1;
+    row.value = Some(entry.to_stored());
+    // Without a header nobody asks for the root.
+    let head = Head { header: None, ..state.head().clone() };
+    State::load(state.network(), head, rows, []).expect("it is loaded")
+}
+
+#[test]
+fn money_that_nobody_attested_is_found_by_the_invariants_whole_and_touched() {
+    let chain = year::chain();
+    let broken = too_rich(&chain);
+    let touches_the_bank = |link: &&network::Link| {
+        let attested = |receipt: &octroi_ledger::Receipt| match receipt.event() {
+            Some(octroi_ledger::Event::AttestStatement(event)) => event.booked.is_some(),
+            _ => false,
+        };
+        link.executed.receipts().iter().any(attested)
+    };
+    let link = chain.links.iter().rev().find(touches_the_bank).expect("a booked statement");
+    for whole in [true, false] {
+        let mut replay = Replay::new(Expectations::default());
+        if whole {
+            replay.invariants(&broken)
+        } else {
+            replay.touched(&broken, &link.executed)
+        }
+        let found = replay.findings();
+        assert!(found.iter().any(|finding| finding.check == Check::Invariants), "{found:?}");
+        assert!(found.iter().all(|finding| finding.spot == at(chain.state.head().height.0)));
+    }
 }

@@ -1,14 +1,11 @@
 //! What must hold whatever happens (testing, promises P1 to P9). A violation names the promise and what was seen.
 
-use octroi_chain::{Certified, CommitCertificate, Evidence, ValidatorSet, VoteKind};
+use octroi_chain::{Block, Canonical, Certified, CommitCertificate, Evidence, ValidatorSet, VoteKind};
 use octroi_consensus::Message;
 use octroi_ledger::{CheckedBlock, Genesis, State, execute, parameters::Parameter};
 use octroi_primitives::{BlockId, Height, PublicKey, Round, TransactionId};
-use octroi_replica::{Body, Commit};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use octroi_replica::Commit;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,34 +75,33 @@ type Step = (PublicKey, Height, Round, u8);
 /// Everything seen so far.
 #[derive(Debug)]
 pub struct Checks {
-    genesis: State,
+    /// The chain replayed here, block by block, from genesis.
+    state: State,
+    heartbeat: u64,
     chain: BTreeMap<Height, Seen>,
     signed: BTreeMap<Step, (Option<BlockId>, Option<Round>)>,
     acknowledged: BTreeMap<TransactionId, Height>,
     included: BTreeMap<TransactionId, Height>,
-    sets: BTreeMap<Height, ValidatorSet>,
 }
 
 #[derive(Debug)]
 struct Seen {
     block: BlockId,
-    body: Arc<[u8]>,
-    certificate: CommitCertificate,
-    time: u64,
+    /// The set that certifies it.
+    set: ValidatorSet,
 }
 
 impl Checks {
     /// Of a network with this genesis.
     pub fn new(genesis: &Genesis) -> Self {
-        let genesis = genesis.state().expect("the genesis obeys the rules");
-        let sets = BTreeMap::from([(Height(1), genesis.validators().clone())]);
+        let state = genesis.state().expect("the genesis obeys the rules");
         Checks {
-            genesis,
+            heartbeat: state.overlay().parameter(Parameter::HeartbeatMs),
+            state,
             chain: BTreeMap::new(),
             signed: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             included: BTreeMap::new(),
-            sets,
         }
     }
 
@@ -143,33 +139,61 @@ impl Checks {
         if commit.state.root() != header.state_root || commit.state.head().id != block {
             return Err(Violation::StateRoot { node, height });
         }
-        let set = self.sets.get(&height).expect("heights are committed in order");
-        Certified::new(header.clone(), commit.certificate.clone(), set, &header.network)
-            .map_err(|error| Violation::Certificate(height, error.to_string()))?;
         if let Some(accused) = commit.evidence.iter().map(Evidence::validator).next() {
             return Err(Violation::Accused(accused));
         }
-        if let Some(seen) = self.chain.get(&height) {
-            if seen.block == block {
-                return Ok(());
-            }
-            return Err(Violation::Agreement { height, one: seen.block, other: block });
+        if height == Height(self.height() + 1) {
+            self.extend(&commit.body, commit.certificate.clone())?;
         }
-        for transaction in commit.executed.transactions() {
+        let Some(Seen { block: seen, set }) = self.chain.get(&height) else {
+            return Err(Violation::Replay(height, format!("nobody committed the block below {block}")));
+        };
+        if *seen != block {
+            return Err(Violation::Agreement { height, one: *seen, other: block });
+        }
+        Certified::new(header.clone(), commit.certificate.clone(), set, &header.network)
+            .map_err(|error| Violation::Certificate(height, error.to_string()))?;
+        Ok(())
+    }
+
+    /// The next block of the chain, from its bytes alone: proven, checked and executed as an auditor would.
+    ///
+    /// # Errors
+    /// The promise that is broken.
+    pub fn extend(&mut self, body: &[u8], certificate: CommitCertificate) -> Result<(), Violation> {
+        let height = Height(self.height() + 1);
+        let fail = |reason: String| Violation::Replay(height, reason);
+        let set = self.state.validators().clone();
+        let block = Block::decode(body).map_err(|error| fail(error.to_string()))?;
+        let (block, _) = Certified::new(block, certificate, &set, &self.state.network())
+            .map_err(|error| Violation::Certificate(height, error.to_string()))?
+            .into_parts();
+        let id = block.id();
+        let after = block.header().time.since(self.state.head().time).unwrap_or(0);
+        let checked = CheckedBlock::check(block, &self.state, |_| None).map_err(|error| fail(error.to_string()))?;
+        let executed = execute(&self.state, checked).map_err(|error| fail(error.to_string()))?;
+        for transaction in executed.transactions() {
             if self.included.insert(transaction.id(), height).is_some() {
                 return Err(Violation::Twice(transaction.id()));
             }
         }
-        let parent = height.previous().and_then(|below| self.chain.get(&below)).map(|seen| seen.time);
-        let after = header.time.millis() - parent.unwrap_or(self.genesis.head().time.millis());
-        let heartbeat = self.genesis.overlay().parameter(Parameter::HeartbeatMs);
-        if commit.executed.receipts().is_empty() && after < heartbeat {
+        if executed.receipts().is_empty() && after < self.heartbeat {
             return Err(Violation::EmptyBlock(height, after));
         }
-        self.sets.insert(Height(height.get() + 1), commit.executed.next_validators().clone());
-        let (body, certificate) = (commit.body.clone(), commit.certificate.clone());
-        self.chain.insert(height, Seen { block, body, certificate, time: header.time.millis() });
+        self.state.commit(&executed);
+        self.chain.insert(height, Seen { block: id, set });
         Ok(())
+    }
+
+    /// A node came back with this as its last block.
+    ///
+    /// # Errors
+    /// [`Violation::Agreement`].
+    pub fn stands_on(&self, height: Height, block: BlockId) -> Result<(), Violation> {
+        match self.chain.get(&height) {
+            Some(seen) if seen.block != block => Err(Violation::Agreement { height, one: seen.block, other: block }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A client was told that its transaction is in the chain.
@@ -198,27 +222,15 @@ impl Checks {
         self.chain.values().next_back().map(|seen| seen.block)
     }
 
-    /// At the end: what was acknowledged is there, and the chain replays from genesis to the same roots.
+    /// At the end: what was acknowledged is there.
     ///
     /// # Errors
-    /// The promise that is broken.
+    /// [`Violation::Lost`].
     pub fn finish(&self) -> Result<(), Violation> {
         for (id, height) in &self.acknowledged {
             if self.included.get(id) != Some(height) {
                 return Err(Violation::Lost(*id, *height));
             }
-        }
-        let mut state = self.genesis.clone();
-        for (height, seen) in &self.chain {
-            let fail = |reason: String| Violation::Replay(*height, reason);
-            let body = Body::decode(&seen.body).map_err(|error| fail(error.to_string()))?;
-            let set = state.validators().clone();
-            let certified = Certified::new(body.block().clone(), seen.certificate.clone(), &set, &state.network())
-                .map_err(|error| fail(error.to_string()))?;
-            let (block, _) = certified.into_parts();
-            let checked = CheckedBlock::check(block, &state, |_| None).map_err(|error| fail(error.to_string()))?;
-            let executed = execute(&state, checked).map_err(|error| fail(error.to_string()))?;
-            state.commit(&executed);
         }
         Ok(())
     }

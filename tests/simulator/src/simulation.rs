@@ -7,13 +7,13 @@ use crate::{
     surroundings::{Fuse, ModelDisk, ModelStore},
     world::{Clients, START, consensus_key, genesis, network_key},
 };
-use octroi_chain::Canonical;
+use octroi_chain::{Canonical, CommitCertificate};
 use octroi_consensus::Message;
 use octroi_ledger::State;
 use octroi_primitives::{Hash, Hasher, Height, TransactionId};
 use octroi_replica::{
     Action, Body, ClientToken, Config, Door, GossipToken, Input, Metrics, Now, Origin, Peer, PerformError, Replica,
-    RequestToken, Timer, perform, recover,
+    RequestToken, Store, Timer, perform, recover,
     wire::{self, BlocksRequest, Request, Tip},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -337,7 +337,7 @@ impl Simulation {
                 if self.nodes[node].replica.is_some() && self.faulty {
                     let operations = self.random.below(12);
                     self.nodes[node].fuse.arm(operations);
-                    let (at, life) = (self.now + self.random.below(200), self.nodes[node].life);
+                    let (at, life) = (self.now + 50 + self.random.below(2_000), self.nodes[node].life);
                     self.schedule(at, Event::CutNow { node, life });
                 }
                 Ok(())
@@ -372,10 +372,20 @@ impl Simulation {
         node.life += 1;
         let recovered = recover(&mut node.store, &node.disk, &self.genesis, key)
             .map_err(|error| Violation::Stopped(i, error.to_string()))?;
-        let found = recovered.state().head().height.get();
+        let (found, tip) = (recovered.state().head().height.get(), recovered.state().head().id);
         if found < node.reached {
             return Err(Violation::StoreWentBack { node: i, committed: node.reached, found });
         }
+        // A block may have become durable in the moment of the power cut, before anybody could be told.
+        for height in self.checks.height() + 1..=found {
+            let (block, certificate) = (node.store.block(Height(height)), node.store.certificate(Height(height)));
+            if let (Ok(Some(block)), Ok(Some(certificate))) = (block, certificate) {
+                let certificate = CommitCertificate::decode(&certificate)
+                    .map_err(|error| Violation::Certificate(Height(height), error.to_string()))?;
+                self.checks.extend(&block, certificate)?;
+            }
+        }
+        self.checks.stands_on(Height(found), tip)?;
         node.replica = Some(Replica::new(Config::default(), recovered));
         let life = node.life;
         for other in 0..self.nodes.len() {

@@ -1,5 +1,6 @@
 //! `FundingService`: the queries of the rulebook §13, over one state and the rows up to its height.
 
+mod changes;
 mod grants;
 mod history;
 mod levies;
@@ -45,6 +46,8 @@ queries! {
     list_levies(ListLeviesRequest) -> ListLeviesResponse = levies::list;
     get_fund(GetFundRequest) -> GetFundResponse = money::fund;
     list_funds(ListFundsRequest) -> ListFundsResponse = money::funds;
+    list_changes(ListChangesRequest) -> ListChangesResponse = changes::list;
+    get_change(GetChangeRequest) -> GetChangeResponse = changes::get;
     get_reconciliation(GetReconciliationRequest) -> GetReconciliationResponse = money::reconciliation;
     get_source_file(GetSourceFileRequest) -> GetSourceFileResponse = past::source_file;
 }

@@ -406,6 +406,19 @@ impl Node {
         self.transaction("bank", payload).sign(&[&key("bank")]).to_message()
     }
 
+    /// Proposes another number of days for ballots; voting opens ten seconds after the last block.
+    pub fn propose_ballot_days(&self, value: u64) -> pb::SignedTransaction {
+        let set = pb::SetParameter { name: "ballot_days".into(), value };
+        let proposal = pb::ProposeChange {
+            change: Some(pb::Change { change: Some(pb::change::Change::SetParameter(set)) }),
+            document: vec![9; 32],
+            opens_at: self.state().head().time.0 + 10_000,
+        };
+        let payload = pb::transaction::Payload::ProposeChange(proposal);
+        let payload = Payload::from_wire(payload).expect("the proposal is well formed");
+        self.transaction("bank", payload).sign(&[&key("bank")]).to_message()
+    }
+
     /// Commits these in one block.
     pub async fn run(&self, transactions: Vec<pb::SignedTransaction>) -> u64 {
         let signed = transactions.into_iter().map(|pb::SignedTransaction { body, signatures }| {

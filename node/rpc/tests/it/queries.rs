@@ -191,3 +191,37 @@ async fn past_grants_are_found_by_file_and_number_with_totals_that_the_ledger_ke
     assert_eq!((second.events.len(), second.page.unwrap().next_page_token.as_str()), (1, ""));
     assert!(second.events[0].cursor > first.events[2].cursor);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_are_listed_in_the_order_of_their_proposal_and_read_with_their_seats() {
+    let (node, _served, channel) = served().await;
+    let mut client = FundingServiceClient::new(channel);
+    for days in [3, 4, 5] {
+        node.run(vec![node.propose_ballot_days(days)]).await;
+    }
+    let page = Some(pb::PageRequest { page_size: 2, page_token: String::new() });
+    let asked = pb::ListChangesRequest { page, ..Default::default() };
+    let first = client.list_changes(asked.clone()).await.unwrap().into_inner();
+    let page_token = first.page.unwrap().next_page_token;
+    let asked = pb::ListChangesRequest { page: Some(pb::PageRequest { page_size: 2, page_token }), ..asked };
+    let second = client.list_changes(asked).await.unwrap().into_inner();
+    let value = |view: &pb::ChangeView| match view.change.clone().unwrap().content.unwrap().change.unwrap() {
+        pb::change::Change::SetParameter(set) => set.value,
+        other => panic!("{other:?}"),
+    };
+    let values: Vec<u64> = first.changes.iter().chain(&second.changes).map(value).collect();
+    assert_eq!(values, [3, 4, 5]);
+    assert_eq!(second.page.unwrap().next_page_token, "");
+    // Voting opens; the one seat of the one college is frozen.
+    node.commit(60_000);
+    let id = first.changes[0].id.clone();
+    let change = client.get_change(pb::GetChangeRequest { id, options: None }).await.unwrap().into_inner();
+    let change = change.change.unwrap();
+    assert_eq!((change.proposer_name.as_str(), change.seats.len()), ("bank (invented)", 1));
+    assert_eq!(change.seats[0].seat.as_ref().unwrap().college, "funders");
+    let status = change.change.unwrap().status;
+    let asked = pb::ListChangesRequest { status, ..Default::default() };
+    assert_eq!(client.list_changes(asked).await.unwrap().into_inner().changes.len(), 3);
+    let asked = pb::ListChangesRequest { status: "lost".into(), ..Default::default() };
+    assert!(client.list_changes(asked).await.unwrap().into_inner().changes.is_empty());
+}

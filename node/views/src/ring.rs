@@ -38,7 +38,8 @@ impl Default for ViewsLimit {
     }
 }
 
-/// Bytes that one changed key keeps alive in an older state: path copies in table, tree and the record itself, measured and rounded up.
+/// Bytes that one changed key is reckoned to keep alive in an older state: the record itself and the copied paths in table and tree. Keys of one
+/// block share most of their paths, so that this is an estimate from above for imports and one from below for scattered keys.
 const BYTES_A_KEY: usize = 4096;
 
 /// The views of the last heights, newest last. Always holds at least one.

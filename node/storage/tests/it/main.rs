@@ -1,6 +1,7 @@
 //! Real files and real RocksDB: what is kept, what survives, what is noticed.
 
 mod chain;
+mod contract;
 mod corruption;
 mod crash;
 mod folder;

@@ -25,6 +25,12 @@ const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 const NETWORK_KEY: &[u8] = b"network";
 const HEAD_KEY: &[u8] = b"head";
+/// In each family that has no row for every height: the height of its last batch. Above all other keys.
+const TIP_KEY: &[u8] = &[0xff; 12];
+/// The end of all other keys of these families.
+const ROWS_END: &[u8] = &[0xff; 8];
+const WITH_TIP: [Family; 3] = [Family::Seen, Family::Views, Family::Evidence];
+const BY_HEIGHT: [Family; 3] = [Family::Blocks, Family::Receipts, Family::Certificates];
 
 /// The one writer of a store.
 pub struct Store {
@@ -89,6 +95,9 @@ impl Store {
             return Err(StorageError::OtherNetwork { place: reader.place(Family::Meta), expected: *network, found });
         }
         let height = reader.head()?.map(|head| head.height);
+        if let Some(height) = height {
+            reader.check_tips(height)?;
+        }
         Ok(Self { reader, height, seen_from: 0, failed: false })
     }
 
@@ -140,6 +149,10 @@ impl Store {
     fn put_head(&self, batch: &mut WriteBatch, head: &Head) {
         let meta = self.reader.rocks.handle(Family::Meta);
         batch.put_cf(meta, HEAD_KEY, value::seal(HEAD_KEY, &head::encode(head)));
+        for family in WITH_TIP {
+            let tip = value::seal(TIP_KEY, &head.height.0.to_be_bytes());
+            batch.put_cf(self.reader.rocks.handle(family), TIP_KEY, tip);
+        }
     }
 }
 
@@ -156,7 +169,7 @@ impl octroi_replica::Store for Store {
             Ok(true)
         })?;
         let mut seen = Vec::new();
-        self.reader.rocks.scan(Family::Seen, &[], &[], false, |key, value| {
+        self.reader.rocks.scan(Family::Seen, &[], ROWS_END, false, |key, value| {
             let minute = key.first_chunk::<8>().ok_or_else(|| self.reader.odd(Family::Seen, key))?;
             let minute = u64::from_be_bytes(*minute);
             let (ids, rest) = value.as_chunks::<32>();
@@ -256,13 +269,36 @@ impl StoreReader {
         head::decode(&bytes).map(Some).map_err(damaged)
     }
 
+    /// Every family is as far as the head. RocksDB takes a damaged record at the end of its manifest for a torn write, and opens without the newest
+    /// tables of a family: nothing in what is left shows it. That the records are complete is shown by the state root.
+    fn check_tips(&self, head: Height) -> Result<(), StorageError> {
+        let behind = |family, reason| StorageError::Damaged { place: self.place(family), reason };
+        for family in WITH_TIP {
+            let tip =
+                self.sealed(family, TIP_KEY)?.and_then(|tip| Some(Height(u64::from_be_bytes(tip.try_into().ok()?))));
+            match tip {
+                Some(tip) if tip == head => {}
+                Some(tip) => {
+                    return Err(behind(family, format!("it ends at height {tip}, the head is at height {head}")));
+                }
+                None => return Err(behind(family, format!("it has no end, the head is at height {head}"))),
+            }
+        }
+        for family in BY_HEIGHT {
+            if head > Height(0) && self.at_height(family, head)?.is_none() {
+                return Err(behind(family, format!("nothing stands at height {head} of the head")));
+            }
+        }
+        Ok(())
+    }
+
     /// At most `limit` pieces of evidence of heights from `from` on, oldest first.
     ///
     /// # Errors
     /// A fault or damage.
     pub fn evidence(&self, from: Height, limit: usize) -> Result<Vec<Evidence>, StorageError> {
         let mut found = Vec::new();
-        self.rocks.scan(Family::Evidence, &from.0.to_be_bytes(), &[], false, |key, value| {
+        self.rocks.scan(Family::Evidence, &from.0.to_be_bytes(), ROWS_END, false, |key, value| {
             if found.len() == limit {
                 return Ok(false);
             }

@@ -97,6 +97,13 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// So many offsets, spread over a file from its first byte to its last.
+fn offsets(length: usize, count: usize) -> impl Iterator<Item = usize> {
+    let count = count.clamp(2, length.max(2));
+    (0..count).map(move |step| (length - 1) * step / (count - 1))
+}
+
+/// `OCTROI_INJECTIONS` sets how many bytes of each file are flipped, one at a time; long runs take a thousand.
 #[test]
 fn a_flipped_byte_in_any_file_of_the_store_is_an_error_that_names_the_place_or_changes_nothing() {
     let (data, chain) = node();
@@ -104,6 +111,8 @@ fn a_flipped_byte_in_any_file_of_the_store_is_an_error_that_names_the_place_or_c
     // Reading changes files (RocksDB starts a new log each time), so that every injection works on a copy of one folder.
     let frozen = tempfile::tempdir().unwrap();
     copy(data.path(), frozen.path());
+    let injections =
+        std::env::var("OCTROI_INJECTIONS").map_or(23, |count| count.parse().expect("a number of injections a file"));
     let (mut refused, mut unchanged) = (0, 0);
     for file in files(frozen.path()) {
         let length = std::fs::metadata(&file).unwrap().len() as usize;
@@ -111,10 +120,7 @@ fn a_flipped_byte_in_any_file_of_the_store_is_an_error_that_names_the_place_or_c
         if length == 0 || name == "LOCK" {
             continue;
         }
-        let steps = 23.min(length);
-        for step in 0..steps {
-            let at = (length - 1) * step / steps.max(2).saturating_sub(1).max(1);
-            let at = at.min(length - 1);
+        for at in offsets(length, injections) {
             let copied = tempfile::tempdir().unwrap();
             copy(frozen.path(), copied.path());
             let target = copied.path().join("store").join(&name);

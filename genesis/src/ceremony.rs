@@ -151,6 +151,8 @@ pub fn missing_keys(draft: &str) -> Result<Vec<String>, GenesisError> {
 pub struct WantedKeys {
     /// Codes of its offices.
     pub offices: Vec<String>,
+    /// Those of them that have no key in the draft yet.
+    pub keyless: Vec<String>,
     /// Whether it runs a validator.
     pub validator: bool,
 }
@@ -171,6 +173,12 @@ pub fn wanted_keys(draft: &str, organisation: &str) -> Result<WantedKeys, Genesi
         })?;
     Ok(WantedKeys {
         offices: entry.offices.iter().map(|office| office.code.clone()).collect(),
+        keyless: entry
+            .offices
+            .iter()
+            .filter(|office| office.keys.is_empty())
+            .map(|office| office.code.clone())
+            .collect(),
         validator: file.validators.iter().any(|validator| validator.organisation == organisation),
     })
 }

@@ -159,7 +159,7 @@ impl New {
         for organisation in octroi_genesis::organisations(draft).map_err(wrong)? {
             let wanted = octroi_genesis::wanted_keys(draft, &organisation).map_err(wrong)?;
             let mut request = JoinRequest::new(&name, &organisation);
-            for office in &wanted.offices {
+            for office in &wanted.keyless {
                 let secret = files::new_secret()?;
                 request.office(office, &secret);
                 keep(&ring, &name, &organisation, office, &secret)?;

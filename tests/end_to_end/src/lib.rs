@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::{
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
@@ -17,7 +17,9 @@ use std::{
 /// When it was not built: `cargo build --release --bins` comes first.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.parent().and_then(Path::parent).expect("tests lie in deps");
+    let folder = test.parent().expect("a program lies in a folder");
+    // Tests lie in a folder of their own below that of the programs.
+    let folder = if folder.ends_with("deps") { folder.parent().expect("tests lie in deps") } else { folder };
     let program = folder.join(name);
     assert!(program.is_file(), "{} is not built; run: cargo build --release --bins", program.display());
     program
@@ -65,10 +67,29 @@ impl Network {
     /// # Panics
     /// When it cannot be made.
     pub fn new(observers: u16) -> Self {
+        Self::made(observers, None)
+    }
+
+    /// Makes a network of the validators that a draft of a genesis names, which must be four.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn drafted(draft: &str) -> Self {
+        Self::made(0, Some(draft))
+    }
+
+    fn made(observers: u16, draft: Option<&str>) -> Self {
         let folder = tempfile::Builder::new().prefix("octroi-test-").tempdir().expect("a folder");
         let first = ports();
-        let made = Command::new(program("octroid"))
-            .args(["testnet", "new", "--dir"])
+        let mut make = Command::new(program("octroid"));
+        if let Some(draft) = draft {
+            let file = folder.path().join("draft.toml");
+            std::fs::write(&file, draft).expect("a draft can be written");
+            make.arg("testnet").arg("new").arg("--draft").arg(file).arg("--dir");
+        } else {
+            make.args(["testnet", "new", "--dir"]);
+        }
+        let made = make
             .arg(folder.path().join("network"))
             .args(["--p2p-port", &first.to_string(), "--grpc-port", &(first + 5).to_string()])
             .args(["--observers", &observers.to_string()])

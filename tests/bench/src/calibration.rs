@@ -1,10 +1,19 @@
 //! What the machine gives: the bounds that everything else is judged by.
 
-use crate::line;
+use crate::figures::{Bound, line, percentile};
 use anyhow::Result;
 use octroi_merkle::tree::Tree;
 use octroi_primitives::{BatchVerifier, Hash, SecretKey, hash};
-use std::{fs::OpenOptions, os::unix::fs::FileExt, time::Instant};
+use std::{
+    fs::{File, OpenOptions},
+    os::unix::fs::FileExt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 const BATCH: usize = 256;
 const SIGNERS: u8 = 16;
@@ -24,26 +33,64 @@ pub fn signatures() {
         assert!(batch.verify(), "the signatures are good");
     }
     let each = start.elapsed().as_secs_f64() * 1e6 / (rounds * BATCH) as f64;
-    line("signature check, batch of 256 with 16 signers", each, "us", "bound: 10.7 us on this class of machine");
+    line("signature check, batch of 256 with 16 signers", each, "us", Bound::None);
+}
+
+/// A file for syncs, long enough that none of them makes it longer.
+fn sync_file(folder: &tempfile::TempDir) -> Result<File> {
+    let file = OpenOptions::new().create_new(true).write(true).open(folder.path().join("sync"))?;
+    file.set_len(1 << 20)?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// Seconds of one sync of one page.
+fn sync(file: &File, number: u64) -> Result<f64> {
+    file.write_all_at(&[7; 4096], (number % 256) * 4096)?;
+    let start = Instant::now();
+    file.sync_data()?;
+    Ok(start.elapsed().as_secs_f64())
 }
 
 /// How long a sync takes here: the floor of every commit.
 pub fn syncs() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let file = OpenOptions::new().create_new(true).write(true).open(folder.path().join("sync"))?;
-    file.set_len(1 << 20)?;
-    file.sync_all()?;
-    let mut times = Vec::new();
-    for number in 0..200u64 {
-        file.write_all_at(&[7; 4096], (number % 256) * 4096)?;
-        let start = Instant::now();
-        file.sync_data()?;
-        times.push(start.elapsed().as_secs_f64() * 1e6);
-    }
-    times.sort_by(f64::total_cmp);
-    line("fdatasync, p50", times[100], "us", "");
-    line("fdatasync, p99", times[198], "us", "");
+    let file = sync_file(&folder)?;
+    let mut times: Vec<f64> = (0..200).map(|number| sync(&file, number)).collect::<Result<_>>()?;
+    line("fdatasync, p50", percentile(&mut times, 0.5) * 1e3, "ms", Bound::None);
+    line("fdatasync, p99", percentile(&mut times, 0.99) * 1e3, "ms", Bound::None);
     Ok(())
+}
+
+/// Syncs beside something else, twenty a second, on a thread of their own.
+pub struct SyncsBeside {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<Vec<f64>>>,
+}
+
+impl SyncsBeside {
+    /// Begins.
+    pub fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let folder = tempfile::tempdir()?;
+            let file = sync_file(&folder)?;
+            let mut times = Vec::new();
+            while !told.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(50));
+                times.push(sync(&file, times.len() as u64)?);
+            }
+            Ok(times)
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends; seconds of each.
+    pub fn finish(self) -> Result<Vec<f64>> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the thread of syncs panicked"))?
+    }
 }
 
 /// The state tree at a million keys.
@@ -74,5 +121,5 @@ pub fn tree() {
         tree = tree.update(batch);
     }
     let each = start.elapsed().as_secs_f64() * 1e6 / keys as f64;
-    line("state tree, per updated key at 10^6 keys, batch 1,000", each, "us", "bar: 4 us");
+    line("state tree, per updated key at 10^6 keys, batch 1,000", each, "us", Bound::Most(4.0));
 }

@@ -201,16 +201,22 @@ impl Consensus {
         self.settle()
     }
 
-    /// A verdict on a block of the running height, whose body is stored if it is valid; the first verdict on a block
-    /// stands. It reaches the core when a checked proposal names the block, in either order.
+    /// A verdict on a block of the running height that a checked proposal of this round names, and whose body is stored if it is valid; the first
+    /// verdict on a block stands. Answers [`Effect::Named`]; a proposal that is never answered counts as one that never came.
     ///
     /// # Errors
     /// See [`ConsensusError`].
-    pub fn value(&mut self, height: Height, block: BlockId, validity: Validity) -> Result<Vec<Effect>, ConsensusError> {
-        if self.running() && height == self.shell.height && !self.shell.verdicts.contains_key(&block) {
-            self.shell.verdicts.insert(block, validity);
-            let named = self.named.iter().find(|(_, blocks)| blocks.contains(&block)).map(|(round, _)| *round);
-            if let Some(round) = named {
+    pub fn value(
+        &mut self,
+        height: Height,
+        round: Round,
+        block: BlockId,
+        validity: Validity,
+    ) -> Result<Vec<Effect>, ConsensusError> {
+        if self.running() && height == self.shell.height {
+            let validity = *self.shell.verdicts.entry(block).or_insert(validity);
+            let named = self.named.get(&round).is_some_and(|blocks| blocks.contains(&block));
+            if named && !self.is_full(round, &block) {
                 self.feed(round, block, validity, ValueOrigin::Consensus)?;
             }
         }
@@ -373,13 +379,14 @@ impl Consensus {
             }
             named.push(block);
         }
+        // What we proposed, and what the core paired already, needs no second feeding. A valid block is judged anew for each round that names it:
+        // whether it may be proposed there is not a fact of the block alone.
         match self.shell.verdicts.get(&block).copied() {
-            // What we proposed, and what the core paired already, needs no second feeding.
-            Some(_) if self.is_full(round, &block) => Ok(()),
-            Some(validity) => self.feed(round, block, validity, ValueOrigin::Consensus),
-            None => {
+            _ if self.is_full(round, &block) => Ok(()),
+            Some(Validity::Invalid) => self.feed(round, block, Validity::Invalid, ValueOrigin::Consensus),
+            Some(Validity::Valid) | None => {
                 let height = self.shell.height;
-                self.shell.push(Effect::BodyWanted { height, round, block, lock, proposer });
+                self.shell.push(Effect::Named { height, round, block, lock, proposer });
                 Ok(())
             }
         }

@@ -85,16 +85,16 @@ pub enum Effect {
         /// The others wait this long.
         within: Duration,
     },
-    /// A checked proposal of this height names a block on which no verdict was given yet: get the body if it is not at
-    /// hand, execute it, answer with [`crate::Consensus::value`].
-    BodyWanted {
+    /// A checked proposal of this height names a block: get the body if it is not at hand, execute it, and answer with
+    /// [`crate::Consensus::value`] for this round, or not at all if the block may not be proposed here and now.
+    Named {
         /// Height of the proposal.
         height: Height,
         /// Round of the proposal.
         round: Round,
         /// The block it names.
         block: BlockId,
-        /// Round of the proof of lock: with one, timeliness is not asked for.
+        /// Round of the proof of lock that the proposer says there is. Nobody has proved it yet.
         lock: Option<Round>,
         /// Who proposed it, and so has the body.
         proposer: PublicKey,

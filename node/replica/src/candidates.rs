@@ -13,7 +13,7 @@ use crate::{
 use octroi_chain::VoteKind;
 use octroi_consensus::{Effect, Message, Validity};
 use octroi_ledger::{CheckedBlock, ExecutedBlock, execute};
-use octroi_primitives::{BlockId, Height, PublicKey, Round};
+use octroi_primitives::{BlockId, BlockTime, Height, PublicKey, Round};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A fresh proposal's time may be so far behind our clock, milliseconds.
@@ -45,6 +45,10 @@ pub(crate) struct Candidates {
 pub(crate) struct Candidate {
     /// Dropped when there are too many; the body brings it back.
     executed: Option<ExecutedBlock>,
+    /// Of its header: in which round it was made.
+    round: Round,
+    /// Of its header.
+    time: BlockTime,
     pub body: Arc<[u8]>,
     told: Told,
     number: u64,
@@ -58,9 +62,38 @@ enum Told {
 
 #[derive(Debug)]
 struct Wanted {
-    lock: Option<Round>,
+    /// Proposals that name it and have no answer yet.
+    namings: Vec<Naming>,
     proposer: PublicKey,
     asked: usize,
+}
+
+/// A proposal that names a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Naming {
+    /// Its round.
+    pub round: Round,
+    /// Round of the lock that its proposer claims.
+    pub lock: Option<Round>,
+}
+
+impl Naming {
+    /// Whether a block made in a round may be proposed so: a new one in the round in which it was made, one proposed again with a lock of that round
+    /// or a later one. Else the certificate could be of an earlier round than the header, which proves nothing to anybody.
+    fn fits(&self, made: Round) -> bool {
+        match self.lock {
+            None => self.round == made,
+            Some(lock) => made <= lock && lock < self.round,
+        }
+    }
+}
+
+/// Whether a time is near our clock.
+enum Timely {
+    Yes,
+    /// In so many milliseconds it will be.
+    Ahead(u64),
+    Behind,
 }
 
 impl Candidates {
@@ -81,7 +114,10 @@ impl Candidates {
     fn put(&mut self, executed: ExecutedBlock, body: Arc<[u8]>, told: Told) {
         self.counter += 1;
         let id = executed.id();
-        self.valid.insert(id, Candidate { executed: Some(executed), body, told, number: self.counter });
+        let header = executed.block().header();
+        let (round, time) = (header.round, header.time);
+        let executed = Some(executed);
+        self.valid.insert(id, Candidate { executed, round, time, body, told, number: self.counter });
         if self.valid.values().filter(|c| c.executed.is_some()).count() > MAX_EXECUTED {
             let oldest = self.valid.values_mut().filter(|c| c.executed.is_some()).min_by_key(|c| c.number);
             oldest.expect("there are more than four").executed = None;
@@ -113,15 +149,18 @@ impl Candidates {
 }
 
 impl Replica {
-    /// A proposal names a block on which nothing was said yet.
-    pub(crate) fn body_wanted(
+    /// A proposal names a block.
+    pub(crate) fn named(
         &mut self,
         block: BlockId,
-        lock: Option<Round>,
+        naming: Naming,
         proposer: PublicKey,
     ) -> Result<Vec<Effect>, ReplicaError> {
-        let wanted = self.candidates.wanted.entry(block).or_insert(Wanted { lock, proposer, asked: 0 });
-        wanted.lock = wanted.lock.or(lock);
+        let wanted =
+            self.candidates.wanted.entry(block).or_insert(Wanted { namings: Vec::new(), proposer, asked: 0 });
+        if !wanted.namings.contains(&naming) {
+            wanted.namings.push(naming);
+        }
         let at_hand = self.candidates.valid.contains_key(&block)
             || self.candidates.bodies.contains_key(&(self.next_height(), block));
         if !at_hand {
@@ -197,8 +236,8 @@ impl Replica {
                 }
                 Err(_) => {
                     self.metrics.invalid += 1;
-                    self.candidates.wanted.remove(&block);
-                    return self.tell(block, Validity::Invalid);
+                    let namings = self.candidates.wanted.remove(&block).map(|wanted| wanted.namings);
+                    return self.tell(block, &namings.unwrap_or_default(), Validity::Invalid);
                 }
             }
         }
@@ -215,49 +254,65 @@ impl Replica {
         execute(&self.state, CheckedBlock::check(*block, &self.state, known)?)
     }
 
-    /// Tells consensus of a valid block: at once when it is timely or others stand behind it, later when it is ahead of our clock, else never.
+    /// Tells consensus of a valid block in each round that names it as it may be named: at once when it is timely or others stand behind it, later
+    /// when it is ahead of our clock, else never. A lock counts once it is proved, not when it is claimed.
     pub(crate) fn tell_when_timely(&mut self, block: BlockId) -> Result<Vec<Effect>, ReplicaError> {
-        let (Some(candidate), Some(wanted)) = (self.candidates.valid.get(&block), self.candidates.wanted.get(&block))
-        else {
-            return Ok(Vec::new());
-        };
-        if candidate.told == Told::Consensus {
-            // Known from a proof or from before a restart; consensus asks again for another round.
-            return self.tell(block, Validity::Valid);
-        }
         let set = self.state.validators();
-        let excused = wanted.lock.is_some() || self.candidates.supported(&block, set.quorum(), set.honest());
-        let time = candidate.executed.as_ref().map(|executed| executed.block().header().time.millis());
-        let clock = self.clock().millis();
-        match time {
-            Some(time) if !excused && time > clock.saturating_add(AHEAD_MS) => {
+        let (quorum, honest) = (set.quorum(), set.honest());
+        let Some(candidate) = self.candidates.valid.get(&block) else { return Ok(Vec::new()) };
+        let (made, time) = (candidate.round, candidate.time);
+        let Some(wanted) = self.candidates.wanted.get_mut(&block) else { return Ok(Vec::new()) };
+        let before = wanted.namings.len();
+        wanted.namings.retain(|naming| naming.fits(made));
+        self.metrics.misplaced += (before - wanted.namings.len()) as u64;
+        let excused = self.candidates.supported(&block, quorum, honest);
+        let timely = if excused { Timely::Yes } else { self.timely(time) };
+        match timely {
+            Timely::Yes => {
+                let namings = self.candidates.wanted.remove(&block).map(|wanted| wanted.namings).unwrap_or_default();
+                self.tell(block, &namings, Validity::Valid)
+            }
+            Timely::Ahead(wait) => {
                 self.metrics.untimely += 1;
-                self.set_timer(Timer::Timely(block), Duration::from_millis(time - clock - AHEAD_MS));
+                self.set_timer(Timer::Timely(block), Duration::from_millis(wait));
                 Ok(Vec::new())
             }
-            Some(time) if !excused && time.saturating_add(BEHIND_MS) < clock => {
+            Timely::Behind => {
                 self.metrics.untimely += 1;
                 Ok(Vec::new())
             }
-            Some(_) | None => self.tell(block, Validity::Valid),
         }
     }
 
-    fn tell(&mut self, block: BlockId, validity: Validity) -> Result<Vec<Effect>, ReplicaError> {
+    fn timely(&self, time: BlockTime) -> Timely {
+        let (time, clock) = (time.millis(), self.clock().millis());
+        let latest = clock.saturating_add(AHEAD_MS);
+        if time > latest {
+            Timely::Ahead(time - latest)
+        } else if time.saturating_add(BEHIND_MS) < clock {
+            Timely::Behind
+        } else {
+            Timely::Yes
+        }
+    }
+
+    fn tell(&mut self, block: BlockId, namings: &[Naming], validity: Validity) -> Result<Vec<Effect>, ReplicaError> {
         let height = self.next_height();
-        if validity == Validity::Valid {
+        if validity == Validity::Valid && !namings.is_empty() {
             let Some(candidate) = self.candidates.valid.get_mut(&block) else { return Ok(Vec::new()) };
             if candidate.told == Told::Nobody {
                 candidate.told = Told::Consensus;
                 let bytes = candidate.body.clone();
                 self.out.push(Output::PutBody { height, block, bytes });
             }
-            self.candidates.wanted.remove(&block);
         }
-        match &mut self.consensus {
-            Some(consensus) => Ok(consensus.value(height, block, validity)?),
-            None => Ok(Vec::new()),
+        let mut effects = Vec::new();
+        if let Some(consensus) = &mut self.consensus {
+            for naming in namings {
+                effects.extend(consensus.value(height, naming.round, block, validity)?);
+            }
         }
+        Ok(effects)
     }
 
     /// Counts what stands behind a block, and tells of untimely ones that gained a polka.

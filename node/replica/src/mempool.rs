@@ -201,9 +201,10 @@ impl Mempool {
         Ok(())
     }
 
-    /// Chooses transactions for a block of `time` on `state`, and drops those that can no longer enter one.
-    pub fn select(&mut self, state: &State, time: BlockTime) -> (Vec<VerifiedTransaction>, Dropped) {
+    /// Chooses transactions of at most `bytes` for a block of `time` on `state`, and drops those that can no longer enter one.
+    pub fn select(&mut self, state: &State, time: BlockTime, bytes: u64) -> (Vec<VerifiedTransaction>, Dropped) {
         let mut budget = Budget::of(state);
+        budget.bytes = budget.bytes.min(bytes);
         let mut dropped = Vec::new();
         let mut chosen = Vec::new();
         let turns: Vec<OrganisationId> = match self.turn {

@@ -19,6 +19,8 @@ pub struct Metrics {
     pub invalid: u64,
     /// Blocks not fed because their time was off.
     pub untimely: u64,
+    /// Proposals of a block in a round in which it may not be proposed.
+    pub misplaced: u64,
     /// Rounds above 0 that began.
     pub late_rounds: u64,
     /// Bodies asked for.

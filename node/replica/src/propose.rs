@@ -8,7 +8,7 @@ use crate::{
 };
 use octroi_chain::Canonical;
 use octroi_consensus::Effect;
-use octroi_ledger::{BlockInvalid, Proposed, parameters::Parameter, propose};
+use octroi_ledger::{BlockInvalid, Proposed, parameters::Parameter, propose, transaction::MAX_TRANSACTION_BYTES};
 use octroi_primitives::{BlockTime, Round};
 use std::{sync::Arc, time::Duration};
 
@@ -42,7 +42,7 @@ impl Replica {
         let Some(key) = self.key else { return Ok(Vec::new()) };
         let time = self.next_time();
         let executed = loop {
-            let (transactions, dropped) = self.mempool.select(&self.state, time);
+            let (transactions, dropped) = self.mempool.select(&self.state, time, self.body_bytes(round));
             self.drop_all(dropped);
             if transactions.is_empty() && !self.is_work_due() {
                 return Ok(Vec::new());
@@ -71,6 +71,14 @@ impl Replica {
             Some(consensus) => Ok(consensus.propose(height, round, block)?),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Most bytes of transactions in our block of this round: half as many after each turn of all validators. Every block of an undecided height is
+    /// kept and logged, so that a height which nobody can decide, with half of the validators away, must not fill memory and disk.
+    fn body_bytes(&self, round: Round) -> u64 {
+        let turns = round.get() / self.state.validators().members().len().max(1) as u32;
+        let all = self.state.overlay().parameter(Parameter::BlockBytes);
+        all.checked_shr(turns).unwrap_or(0).max(MAX_TRANSACTION_BYTES as u64)
     }
 
     /// Our clock as the ledger counts: wall clock plus the offset in the state (rulebook §1, dev clock).

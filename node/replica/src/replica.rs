@@ -2,7 +2,7 @@
 
 use crate::{
     Config, Metrics, ReplicaError, Verified,
-    candidates::Candidates,
+    candidates::{Candidates, Naming},
     catch_up::CatchUp,
     commit::{clock_offset, due},
     input::{Input, Now, Origin, Peer, Timer},
@@ -392,8 +392,8 @@ impl Replica {
                     self.our_turn = Some(round);
                     queue.extend(self.propose_if_ready()?);
                 }
-                Effect::BodyWanted { height: _, round: _, block, lock, proposer } => {
-                    queue.extend(self.body_wanted(block, lock, proposer)?);
+                Effect::Named { height: _, round, block, lock, proposer } => {
+                    queue.extend(self.named(block, Naming { round, lock }, proposer)?);
                 }
                 Effect::Restream { height, block } => {
                     if let Some(bytes) = self.candidates.body(&block) {

@@ -490,3 +490,60 @@ fn an_equivocating_proposer_leaves_evidence() {
     let accused: Vec<_> = commit.evidence.iter().map(octroi_chain::Evidence::validator).collect();
     assert_eq!(accused, [consensus_key(who).public()]);
 }
+
+/// An empty block of the first height made in a round, by whose turn that round is.
+fn empty_block(bench: &Bench, round: Round, time: u64) -> (ExecutedBlock, usize) {
+    let proposer = bench.genesis.validators().select(Height(1), round).consensus_key;
+    let who = (0..bench.validators).find(|i| consensus_key(*i).public() == proposer).expect("a validator");
+    let proposed = Proposed { round, time: BlockTime(time), proposer, transactions: vec![], last_commit: None };
+    (propose(&bench.genesis, proposed).expect("valid"), who)
+}
+
+fn signed_proposal(bench: &Bench, who: usize, round: u32, lock: Option<u32>, block: BlockId) -> Input {
+    let key = consensus_key(who);
+    let (round, lock, proposer) = (Round(round), lock.map(Round), key.public());
+    let proposal = Proposal { height: Height(1), round, block, lock, proposer };
+    let message = Message::Proposal(proposal.sign(&bench.genesis.network(), &key));
+    Input::Message { peer: peer(who), message }
+}
+
+/// A bench of four whose node is not the first proposer.
+fn bench_beside_the_first_proposer() -> Bench {
+    let bench = Bench::new(4, 0, Config::default());
+    let first = bench.genesis.validators().select(Height(1), Round(0)).consensus_key;
+    if consensus_key(0).public() == first { Bench::new(4, 1, Config::default()) } else { bench }
+}
+
+#[test]
+fn a_lock_that_is_claimed_and_not_proved_excuses_no_time() {
+    for time in [START + 365 * 86_400_000, u64::MAX] {
+        let mut bench = bench_beside_the_first_proposer();
+        let (executed, who) = empty_block(&bench, Round(0), time);
+        let mut prevoted = Vec::new();
+        // Round 4 is the same validator's turn again. Its claim is heard before its fresh proposal.
+        let body = bench.body(&executed);
+        for input in [
+            signed_proposal(&bench, who, 4, Some(0), executed.id()),
+            Input::Body { peer: peer(who), body },
+            signed_proposal(&bench, who, 0, None, executed.id()),
+        ] {
+            prevoted.extend(prevotes(&bench.step(input)));
+        }
+        assert!(!prevoted.contains(&Some(executed.id())), "time {time} was prevoted");
+    }
+}
+
+#[test]
+fn a_block_made_in_another_round_is_not_prevoted_as_a_new_one() {
+    let mut bench = bench_beside_the_first_proposer();
+    bench.wall = START + 61_000;
+    let (executed, _) = empty_block(&bench, Round(4), START + 61_000);
+    let (_, first) = empty_block(&bench, Round(0), START + 61_000);
+    let body = bench.body(&executed);
+    let mut prevoted = prevotes(&bench.step(Input::Body { peer: peer(first), body }));
+    prevoted.extend(prevotes(&bench.step(signed_proposal(&bench, first, 0, None, executed.id()))));
+    assert!(!prevoted.contains(&Some(executed.id())), "{prevoted:?}");
+    // Nor with a lock of an earlier round than the one in which it was made.
+    prevoted = prevotes(&bench.step(signed_proposal(&bench, first, 4, Some(2), executed.id())));
+    assert!(!prevoted.contains(&Some(executed.id())), "{prevoted:?}");
+}

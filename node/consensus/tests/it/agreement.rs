@@ -181,7 +181,7 @@ fn an_idle_validator_is_called_by_a_turn_or_by_a_third_and_by_nobody_else() {
     assert!(two.ahead().calls(next, &set));
     // What was heard is not lost: the proposal is asked for its body as soon as the height starts.
     let effects = two.start_height(next, set.clone(), &[]).expect("it starts");
-    assert!(effects.iter().any(|e| matches!(e, Effect::BodyWanted { block, .. } if *block == id)), "{effects:?}");
+    assert!(effects.iter().any(|e| matches!(e, Effect::Named { block, .. } if *block == id)), "{effects:?}");
 }
 
 #[test]

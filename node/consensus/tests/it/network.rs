@@ -157,6 +157,7 @@ impl Disk {
 struct Node {
     consensus: Consensus,
     timers: BTreeMap<Timeout, u64>,
+    named: BTreeMap<BlockId, Vec<Round>>,
 }
 
 #[derive(Clone)]
@@ -319,7 +320,7 @@ impl Network {
         let mut consensus = Consensus::new(guard, Timeouts::default(), committed, set.clone());
         let next = committed.next().expect("few heights");
         let effects = consensus.start_height(next, set, &log).expect("replay agrees with what was signed");
-        self.nodes[i] = Some(Node { consensus, timers: BTreeMap::new() });
+        self.nodes[i] = Some(Node { consensus, timers: BTreeMap::new(), named: BTreeMap::new() });
         self.perform(i, effects);
     }
 
@@ -385,7 +386,8 @@ impl Network {
                 Effect::GetValue { height, round, .. } => {
                     self.schedule(self.now + 1, Event::Build { node: i, height, round });
                 }
-                Effect::BodyWanted { block, proposer, .. } => {
+                Effect::Named { round, block, proposer, .. } => {
+                    self.nodes[i].as_mut().expect("it is running").named.entry(block).or_default().push(round);
                     if self.disks[i].body(&block).is_some() {
                         self.judge(i, block);
                     } else if let Some(to) = self.keys.iter().position(|k| *k == proposer) {
@@ -446,8 +448,11 @@ impl Network {
             && block.transactions()[0].starts_with(b"valid");
         self.report.invalid += u64::from(!valid);
         let verdict = if valid { Validity::Valid } else { Validity::Invalid };
-        let effects = self.consensus(i).value(header.height, id, verdict).expect("no fault");
-        self.perform(i, effects);
+        let rounds = self.nodes[i].as_mut().expect("it is running").named.remove(&id).unwrap_or_default();
+        for round in rounds {
+            let effects = self.consensus(i).value(header.height, round, id, verdict).expect("no fault");
+            self.perform(i, effects);
+        }
     }
 
     fn consensus(&mut self, i: usize) -> &mut Consensus {

@@ -156,8 +156,7 @@ impl Replica {
         naming: Naming,
         proposer: PublicKey,
     ) -> Result<Vec<Effect>, ReplicaError> {
-        let wanted =
-            self.candidates.wanted.entry(block).or_insert(Wanted { namings: Vec::new(), proposer, asked: 0 });
+        let wanted = self.candidates.wanted.entry(block).or_insert(Wanted { namings: Vec::new(), proposer, asked: 0 });
         if !wanted.namings.contains(&naming) {
             wanted.namings.push(naming);
         }

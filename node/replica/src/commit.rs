@@ -70,6 +70,7 @@ impl Replica {
         let dropped = self.mempool.committed(&ids, self.state.head().time);
         self.drop_all(dropped);
         self.candidates.clear(height);
+        self.heard.clear();
         self.catch_up.committed(height);
         self.our_turn = None;
         self.committed_wall = self.now.wall;

@@ -10,14 +10,17 @@ use crate::{
     output::{Action, Offence, Output, Verdict},
     recover::Recovered,
 };
-use octroi_chain::CommitCertificate;
+use octroi_chain::{Canonical as _, CommitCertificate};
 use octroi_consensus::{Consensus, Effect, LogEntry, Message, Step, Timeouts};
 use octroi_ledger::{State, parameters::Parameter};
-use octroi_primitives::{BlockTime, Height, PublicKey, Round, TransactionId};
+use octroi_primitives::{BlockTime, Hash, Height, PublicKey, Round, TransactionId, hash};
 use std::{
     collections::{BTreeSet, VecDeque},
     time::Duration,
 };
+
+/// Digests of messages that are remembered at most.
+const MAX_HEARD: usize = 8_192;
 
 /// One node: validator with a key, observer without.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Replica {
     phase: Phase,
     pub(crate) mempool: Mempool,
     pub(crate) candidates: Candidates,
+    /// Digests of checked messages of the height under way.
+    pub(crate) heard: BTreeSet<Hash>,
     pub(crate) catch_up: CatchUp,
     pub(crate) peers: BTreeSet<Peer>,
     /// The round in which consensus waits for our block.
@@ -76,6 +81,7 @@ impl Replica {
             phase: Phase::Listening(log),
             mempool: Mempool::new(&config),
             candidates: Candidates::default(),
+            heard: BTreeSet::new(),
             catch_up: CatchUp::default(),
             peers: BTreeSet::new(),
             our_turn: None,
@@ -237,6 +243,11 @@ impl Replica {
         if self.consensus.is_none() || height.get() > next.get() + 1 {
             return Ok(());
         }
+        // Votes come again by many ways; what was checked once costs a hash the second time.
+        let digest = hash("heard-message", &[&message.encode()]);
+        if self.heard.contains(&digest) {
+            return Ok(());
+        }
         let checked = match message.check(self.state.validators(), &self.state.network()) {
             Ok(checked) => checked,
             // The set of the height after the next may be another one than that of the next.
@@ -246,6 +257,13 @@ impl Replica {
                 return Ok(());
             }
         };
+        // Of rounds that have begun only: what was too early to be taken in must be heard when it comes again.
+        let begun = self.consensus.as_ref().is_some_and(|consensus| {
+            consensus.running() && consensus.height() == height && Some(checked.message().round()) <= consensus.round()
+        });
+        if begun && self.heard.len() < MAX_HEARD {
+            self.heard.insert(digest);
+        }
         if signer(checked.message()) == self.key {
             return self.own_message(checked.message());
         }

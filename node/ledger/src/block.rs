@@ -110,17 +110,47 @@ pub fn check_asked(
     state: &State,
     time: BlockTime,
 ) -> Result<(), Inadmissible> {
+    let known = check_known(asked, id, keys, state, time);
+    let valid_until = asked.valid_until;
+    let overlay = state.overlay();
+    let minutes = overlay.parameter(Parameter::ValidityWindowMinutes);
+    let comes_first = matches!(known, Err(Inadmissible::WrongNetwork(_) | Inadmissible::Expired { .. }));
+    if !comes_first && valid_until > time.saturating_add(minutes * 60_000) {
+        return Err(Inadmissible::TooEarly { valid_until, time, minutes });
+    }
+    known?;
+    let day = ledger_day(time);
+    let used = state.get::<QuotaUse>(&asked.organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
+    let (transactions, bytes) =
+        (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
+    if used.transactions >= transactions || used.bytes + size as u64 > bytes || used.refused >= transactions / 10 {
+        return Err(Inadmissible::Quota(asked.organisation));
+    }
+    let seen = state.seen_count();
+    if seen as u64 >= overlay.parameter(Parameter::MaxSeenIds) {
+        return Err(Inadmissible::SeenFull(seen));
+    }
+    Ok(())
+}
+
+/// What costs least and refuses most: network, end of validity, id, and keys that may sign. Asked before signatures are checked, so that nobody
+/// makes a node check what no office of the ledger can have signed. Any block time up to now will do for `time`.
+///
+/// # Errors
+/// The first reason, in the order of the enum, save a validity that ends too late.
+pub fn check_known(
+    asked: &Transaction,
+    id: TransactionId,
+    keys: &[PublicKey],
+    state: &State,
+    time: BlockTime,
+) -> Result<(), Inadmissible> {
     if asked.network != state.network() {
         return Err(Inadmissible::WrongNetwork(asked.network));
     }
     let valid_until = asked.valid_until;
     if time >= valid_until {
         return Err(Inadmissible::Expired { valid_until, time });
-    }
-    let overlay = state.overlay();
-    let minutes = overlay.parameter(Parameter::ValidityWindowMinutes);
-    if valid_until > time.saturating_add(minutes * 60_000) {
-        return Err(Inadmissible::TooEarly { valid_until, time, minutes });
     }
     if state.has_seen(valid_until, &id) {
         return Err(Inadmissible::Duplicate(id));
@@ -135,17 +165,6 @@ pub fn check_asked(
     let needed = organisation.threshold(Family(family), height);
     if keys.len() < usize::from(needed) {
         return Err(Inadmissible::Threshold { signed: keys.len(), needed, family });
-    }
-    let day = ledger_day(time);
-    let used = state.get::<QuotaUse>(&asked.organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
-    let (transactions, bytes) =
-        (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
-    if used.transactions >= transactions || used.bytes + size as u64 > bytes || used.refused >= transactions / 10 {
-        return Err(Inadmissible::Quota(asked.organisation));
-    }
-    let seen = state.seen_count();
-    if seen as u64 >= overlay.parameter(Parameter::MaxSeenIds) {
-        return Err(Inadmissible::SeenFull(seen));
     }
     Ok(())
 }

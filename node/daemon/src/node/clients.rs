@@ -1,11 +1,14 @@
 //! The way of transactions from the services to the replica, and of answers back.
 
-use super::verifier::{Job, Verifier};
+use super::{
+    reports::Published,
+    verifier::{Job, Verifier},
+};
 use futures::{FutureExt, future::BoxFuture};
-use octroi_ledger::SignedTransaction;
+use octroi_ledger::{SignedTransaction, check_known};
 use octroi_primitives::TransactionId;
 use octroi_replica::{ClientToken, NotVerified, Refused, Verified};
-use octroi_rpc::{NotAdmitted, Reason, Submit};
+use octroi_rpc::{NotAdmitted, Reason, Submit, ViewSource};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -30,7 +33,7 @@ pub struct Clients {
 
 struct Waiting {
     sender: oneshot::Sender<Vec<Answer>>,
-    /// One place for each transaction; those that passed the door are filled by the replica, in order.
+    /// One place for each transaction: filled where it was refused before its signatures were checked, then by the door, then by the replica, in order.
     answers: Vec<Option<Answer>>,
     /// Those that passed the door, in order.
     passed: Vec<TransactionId>,
@@ -41,19 +44,19 @@ impl Clients {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, transactions: usize) -> (ClientToken, oneshot::Receiver<Vec<Answer>>) {
+    fn enter(&self, answers: Vec<Option<Answer>>) -> (ClientToken, oneshot::Receiver<Vec<Answer>>) {
         let token = ClientToken(self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, receiver) = oneshot::channel();
-        self.lock().insert(token, Waiting { sender, answers: vec![None; transactions], passed: Vec::new() });
+        self.lock().insert(token, Waiting { sender, answers, passed: Vec::new() });
         (token, receiver)
     }
 
-    /// Takes the door's answers; gives the transactions that go on to the replica.
+    /// Takes the door's answers for those that have none yet; gives the transactions that go on to the replica.
     pub fn opened(&self, client: ClientToken, answers: Vec<Result<Verified, NotVerified>>) -> Vec<Verified> {
         let mut passed = Vec::with_capacity(answers.len());
         let mut waiting = self.lock();
         let Some(entry) = waiting.get_mut(&client) else { return passed };
-        for (place, answer) in entry.answers.iter_mut().zip(answers) {
+        for (place, answer) in entry.answers.iter_mut().filter(|place| place.is_none()).zip(answers) {
             match answer {
                 Ok(verified) => {
                     entry.passed.push(verified.id());
@@ -110,6 +113,8 @@ pub struct Door {
     pub clients: Arc<Clients>,
     /// The thread of signatures.
     pub verifier: Verifier,
+    /// What is known before signatures are checked.
+    pub published: Arc<Published>,
 }
 
 impl Submit for Door {
@@ -129,7 +134,24 @@ impl Submit for Door {
                 "less than 5 % of the disk is free on this node; send it to another validator",
             );
         }
-        let (client, answers) = self.clients.enter(count);
+        let view = self.published.newest();
+        let known = |signed: &SignedTransaction| {
+            let keys: Vec<_> = signed.signatures().iter().map(|signature| signature.key).collect();
+            check_known(signed.transaction(), signed.id(), &keys, &view.state, view.state.head().time)
+        };
+        let places: Vec<Option<Answer>> =
+            transactions.iter().map(|signed| known(signed).err().map(|error| Err(NotAdmitted::from(&error)))).collect();
+        let transactions: Vec<SignedTransaction> = transactions
+            .into_iter()
+            .zip(&places)
+            .filter(|(_, place)| place.is_none())
+            .map(|(signed, _)| signed)
+            .collect();
+        if transactions.is_empty() {
+            let answers = places.into_iter().flatten().collect();
+            return async move { answers }.boxed();
+        }
+        let (client, answers) = self.clients.enter(places);
         if self.verifier.check(Job::Client { client, transactions }).is_err() {
             self.clients.lock().remove(&client);
             return refuse(Reason::Overloaded, "the node has more to check than it can; send it again in a second");

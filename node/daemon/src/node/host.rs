@@ -126,6 +126,35 @@ pub struct Pending {
     asked: BTreeMap<RequestId, Asked>,
     gossip: BTreeMap<GossipToken, GossipId>,
     next_gossip: u64,
+    served: BTreeMap<PeerKey, Served>,
+}
+
+/// Bytes of blocks that a peer may still ask for.
+struct Served {
+    left: u64,
+    at: Instant,
+}
+
+/// Bytes of blocks that a peer gets at once.
+const BLOCKS_BURST: u64 = 64 << 20;
+/// Bytes of blocks that a peer gets a second in the long run: enough to catch up, too little to keep this thread from its work.
+const BLOCKS_RATE: u64 = 32 << 20;
+
+impl Pending {
+    /// Whether a peer may have more blocks now.
+    fn may_serve(&mut self, peer: PeerKey, now: Instant) -> bool {
+        let served = self.served.entry(peer).or_insert(Served { left: BLOCKS_BURST, at: now });
+        let millis = u64::try_from(now.saturating_duration_since(served.at).as_millis()).unwrap_or(u64::MAX);
+        served.left = served.left.saturating_add(millis.saturating_mul(BLOCKS_RATE / 1_000)).min(BLOCKS_BURST);
+        served.at = now;
+        served.left > 0
+    }
+
+    fn served(&mut self, peer: PeerKey, bytes: usize) {
+        if let Some(served) = self.served.get_mut(&peer) {
+            served.left = served.left.saturating_sub(bytes as u64);
+        }
+    }
 }
 
 /// How often disk and readiness are looked at.
@@ -162,7 +191,13 @@ impl Host {
                     return Ok(());
                 }
                 event = self.events.recv() => match event {
-                    Some(event) => self.network_event(event)?,
+                    Some(event) => {
+                        self.network_event(event)?;
+                        // Peers that never pause must not keep checked work waiting.
+                        if let Ok(work) = self.work.try_recv() {
+                            self.checked(work)?;
+                        }
+                    }
                     None => return Err(Stop::new(Exit::Unexpected, "the network stopped")),
                 },
                 work = self.work.recv() => match work {
@@ -247,7 +282,12 @@ impl Host {
                     self.step(Input::BodyRequest { peer: Peer(key_of(peer)), token: RequestToken(token.0), request })
                 }
                 Ok(Request::Blocks(request)) => {
+                    if !self.pending.may_serve(peer, Instant::now()) {
+                        self.network.decline(token);
+                        return Ok(());
+                    }
                     let answer = answer_blocks(&self.store, &request)?;
+                    self.pending.served(peer, answer.len());
                     if self.network.respond(token, Bytes::from(answer)).is_err() {
                         self.network.decline(token);
                     }
@@ -260,7 +300,11 @@ impl Host {
                 }
             },
             NetworkEvent::BodyPushed { peer, bytes } => {
-                self.check_body(peer, bytes);
+                // Only who may propose has a body to push; its signatures are checked before anything else is known of it.
+                let members = self.replica.state().validators().members();
+                if members.iter().any(|member| member.network_key == key_of(peer)) {
+                    self.check_body(peer, bytes);
+                }
                 Ok(())
             }
             NetworkEvent::BodyResponse { peer, id, result } => match (self.pending.asked.remove(&id), result) {
@@ -303,6 +347,10 @@ impl Host {
             Work::Gossip { peer, message, answers, checked } => {
                 self.reports.signatures.set(checked);
                 let count = answers.len();
+                if count == 0 {
+                    self.pending.verdict(&self.network, message, octroi_network::Verdict::Ignore);
+                    return Ok(());
+                }
                 let transactions: Vec<Verified> = answers.into_iter().flatten().collect();
                 if transactions.len() < count {
                     // Whoever hands on a batch has checked it: one bad signature in it is an offence.
@@ -447,6 +495,10 @@ impl Acting<'_> {
                     Verdict::Ignore => octroi_network::Verdict::Ignore,
                 };
                 self.pending.verdict(self.network, message, verdict);
+            }
+            Action::Penalise { peer, offence: offence @ octroi_replica::Offence::NoBlocks(_) } => {
+                // It may be slow, or have nothing to spare for us: that is no lie.
+                info!(code = "slow_peer", peer = %peer.0, %offence, "peer handed no blocks over");
             }
             Action::Penalise { peer, offence } => {
                 warn!(code = "offence", peer = %peer.0, %offence, "peer did what no honest node does");

@@ -106,14 +106,14 @@ async fn serve(config: Config) -> Result<(), Stop> {
     let reports = Arc::new(Reports::new(info.clone(), handle.clone(), transactions));
     let clients = Arc::new(Clients::default());
     let (results, work) = mpsc::channel(WORK_QUEUE);
-    let verifier = Verifier::start(octroi_replica::Door::new(network, DOOR_BYTES), results)
+    let verifier = Verifier::start(octroi_replica::Door::new(network, DOOR_BYTES), published.clone(), results)
         .map_err(|error| Stop::new(Exit::Unexpected, format!("cannot start a thread: {error}")))?;
     let reader = Arc::new(store.reader());
     let deps = Deps {
         views: published.clone(),
         rows: reader.clone(),
         blocks: reader,
-        submit: Arc::new(Door { clients: clients.clone(), verifier: verifier.clone() }),
+        submit: Arc::new(Door { clients: clients.clone(), verifier: verifier.clone(), published: published.clone() }),
         node: reports.clone(),
         clock: Arc::new(WallClock),
         commits: published.commits(),
@@ -293,8 +293,7 @@ fn not_recovered(error: RecoverError) -> Stop {
             .hint("take it in with 'octroid sign-state import'; never make it anew for a key that has signed"),
         RecoverError::SignState(_) => Stop::new(Exit::SignState, &error),
         RecoverError::State(_) | RecoverError::Log(_) | RecoverError::Body { .. } | RecoverError::NoBody { .. } => {
-            Stop::new(Exit::Damaged, &error)
-                .hint("nothing is repaired in silence: restore this node from a backup, or make it anew from its peers")
+            Stop::new(Exit::Damaged, &error).hint(storage::DAMAGED)
         }
     }
 }

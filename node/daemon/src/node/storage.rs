@@ -8,6 +8,10 @@ use octroi_replica::Store as _;
 use octroi_storage::{FaultClass, Folder, NodeDisk, Settings, SignStateFile, StorageError, Store};
 use std::path::Path;
 
+/// What to do about damage. A validator that begins anew with an old or empty sign state could sign twice.
+pub const DAMAGED: &str = "nothing is repaired in silence: keep this folder, take its sign state out with 'octroid sign-state export' if it can be read, \
+                           and make the node anew from its peers with that sign state; without it a validator needs a new consensus key";
+
 impl From<StorageError> for Stop {
     fn from(error: StorageError) -> Self {
         let exit = match error.class() {
@@ -29,7 +33,7 @@ impl From<StorageError> for Stop {
             StorageError::OtherKey { .. } => stop.hint("name the consensus key that this data folder was made with"),
             StorageError::Full { .. } => stop.hint("make room on this disk, then start the node again; nothing was lost"),
             StorageError::Damaged { .. } | StorageError::Version { .. } => {
-                stop.hint("nothing is repaired in silence: restore this node from a backup, or make it anew from its peers")
+                stop.hint(DAMAGED)
             }
             StorageError::Failed { .. } | StorageError::GivenUp { .. } => stop.hint("check the disk before starting again"),
             StorageError::Order { .. } => stop,

@@ -1,19 +1,28 @@
 //! The thread in front of the replica: decoding and signatures, once a transaction, in batches over whatever waits.
 
-use super::host::Work;
+use super::{host::Work, reports::Published};
 use bytes::Bytes;
-use octroi_ledger::SignedTransaction;
+use octroi_ledger::{SignedTransaction, check_known};
 use octroi_replica::{
     Body, ClientToken, Door, GossipToken, NotVerified, Peer, Verified,
     wire::{BlocksRequest, decode_batch, open_blocks},
 };
-use std::{sync::mpsc as threads, thread};
+use octroi_rpc::ViewSource;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError, mpsc as threads},
+    thread,
+};
 use tokio::sync::mpsc;
 
 /// Jobs that wait at most; a submission that finds the queue full is told to come again, gossip is dropped and comes again by itself.
 pub const QUEUE: usize = 1_024;
+/// Bodies and answers with blocks that wait at most. They go before all transactions: a round waits for them.
+const BODIES: usize = 32;
 /// Jobs of transactions that are checked in one batch at most.
 const JOBS_A_BATCH: usize = 64;
+/// A batch takes no more jobs once it has so many transactions, so that a body never waits long behind one.
+const TRANSACTIONS_A_BATCH: usize = 512;
 /// Signed bytes that the door remembers.
 pub const DOOR_BYTES: usize = 32 * 1024 * 1024;
 
@@ -53,25 +62,49 @@ pub enum Job {
         /// Undecoded.
         bytes: Bytes,
     },
+    /// A body or blocks wait in their own queue.
+    Look,
 }
+
+type Bodies = Arc<Mutex<VecDeque<Job>>>;
 
 /// The way to the thread.
 #[derive(Clone)]
-pub struct Verifier(threads::SyncSender<Job>);
+pub struct Verifier {
+    jobs: threads::SyncSender<Job>,
+    bodies: Bodies,
+}
 
 impl Verifier {
     /// Starts the thread; it ends when the last handle is dropped or nobody takes its results.
-    pub fn start(door: Door, results: mpsc::Sender<Work>) -> std::io::Result<Self> {
+    pub fn start(door: Door, published: Arc<Published>, results: mpsc::Sender<Work>) -> std::io::Result<Self> {
         let (jobs, queue) = threads::sync_channel(QUEUE);
-        thread::Builder::new().name("verify".into()).spawn(move || work(door, &queue, &results))?;
-        Ok(Self(jobs))
+        let bodies = Bodies::default();
+        let thread = Thread { door, published, queue, bodies: bodies.clone(), results };
+        thread::Builder::new().name("verify".into()).spawn(move || thread.work())?;
+        Ok(Self { jobs, bodies })
     }
 
     /// Queues a job; gives it back when the queue is full or the node stops.
     pub fn check(&self, job: Job) -> Result<(), Job> {
-        self.0.try_send(job).map_err(|error| match error {
-            threads::TrySendError::Full(job) | threads::TrySendError::Disconnected(job) => job,
-        })
+        match job {
+            Job::Body { .. } | Job::Blocks { .. } => {
+                let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+                if bodies.len() >= BODIES {
+                    return Err(job);
+                }
+                bodies.push_back(job);
+                drop(bodies);
+                // A full queue needs no waking.
+                let _ = self.jobs.try_send(Job::Look);
+                Ok(())
+            }
+            Job::Client { .. } | Job::Gossip { .. } | Job::Look => {
+                self.jobs.try_send(job).map_err(|error| match error {
+                    threads::TrySendError::Full(job) | threads::TrySendError::Disconnected(job) => job,
+                })
+            }
+        }
     }
 }
 
@@ -86,47 +119,92 @@ enum Whose {
     Gossip(Peer, GossipToken),
 }
 
-fn work(mut door: Door, queue: &threads::Receiver<Job>, results: &mpsc::Sender<Work>) {
-    while let Ok(first) = queue.recv() {
-        let mut jobs = vec![first];
-        while jobs.len() < JOBS_A_BATCH
-            && let Ok(job) = queue.try_recv()
-        {
-            jobs.push(job);
-        }
-        let mut parts = Vec::new();
-        for job in jobs {
-            let done = match job {
-                Job::Client { client, transactions } => {
-                    parts.push(Part {
-                        whose: Whose::Client(client),
-                        signed: transactions.iter().map(SignedTransaction::encode).collect(),
-                    });
-                    continue;
-                }
-                Job::Gossip { peer, message, bytes } => match decode_batch(&bytes) {
-                    Ok(signed) => {
-                        parts.push(Part { whose: Whose::Gossip(peer, message), signed });
-                        continue;
+/// What the thread owns.
+struct Thread {
+    door: Door,
+    published: Arc<Published>,
+    queue: threads::Receiver<Job>,
+    bodies: Bodies,
+    results: mpsc::Sender<Work>,
+}
+
+impl Thread {
+    fn work(mut self) {
+        while let Ok(first) = self.queue.recv() {
+            if self.bodies().is_none() {
+                return;
+            }
+            let mut parts = Vec::new();
+            let mut next = Some(first);
+            let (mut jobs, mut transactions) = (0, 0);
+            while let Some(job) = next {
+                match self.part(job) {
+                    Ok(Some(part)) => {
+                        transactions += part.signed.len();
+                        parts.push(part);
                     }
-                    Err(error) => Work::BadGossip { peer, message, reason: error.to_string() },
-                },
-                Job::Body { peer, bytes } => match Body::open(&bytes, &mut door) {
-                    Ok(body) => Work::Body { peer, body },
-                    Err(error) => Work::BadBytes { peer, reason: error.to_string() },
-                },
-                Job::Blocks { peer, number, request, bytes } => {
-                    let blocks = open_blocks(&bytes, &mut door);
-                    Work::Blocks { peer, number, request, blocks: blocks.map_err(|error| error.to_string()) }
+                    Ok(None) => {}
+                    Err(refused) => {
+                        if self.results.blocking_send(refused).is_err() {
+                            return;
+                        }
+                    }
                 }
-            };
-            if results.blocking_send(done).is_err() {
+                jobs += 1;
+                let room = jobs < JOBS_A_BATCH && transactions < TRANSACTIONS_A_BATCH;
+                next = if room { self.queue.try_recv().ok() } else { None };
+            }
+            if !open(&mut self.door, parts, &self.results) || self.bodies().is_none() {
                 return;
             }
         }
-        if !open(&mut door, parts, results) {
-            return;
+    }
+
+    /// Bodies and blocks that wait; `None` when nobody listens any more.
+    fn bodies(&mut self) -> Option<()> {
+        loop {
+            let job = self.bodies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let done = match job {
+                None => return Some(()),
+                Some(Job::Body { peer, bytes }) => match Body::open(&bytes, &mut self.door) {
+                    Ok(body) => Work::Body { peer, body },
+                    Err(error) => Work::BadBytes { peer, reason: error.to_string() },
+                },
+                Some(Job::Blocks { peer, number, request, bytes }) => {
+                    let blocks = open_blocks(&bytes, &mut self.door);
+                    Work::Blocks { peer, number, request, blocks: blocks.map_err(|error| error.to_string()) }
+                }
+                Some(Job::Client { .. } | Job::Gossip { .. } | Job::Look) => continue,
+            };
+            self.results.blocking_send(done).ok()?;
         }
+    }
+
+    /// Transactions of a job.
+    fn part(&self, job: Job) -> Result<Option<Part>, Work> {
+        match job {
+            Job::Client { client, transactions } => Ok(Some(Part {
+                whose: Whose::Client(client),
+                signed: transactions.iter().map(SignedTransaction::encode).collect(),
+            })),
+            Job::Gossip { peer, message, bytes } => match decode_batch(&bytes) {
+                Ok(signed) => {
+                    let signed = signed.into_iter().filter(|bytes| self.is_known(bytes)).collect();
+                    Ok(Some(Part { whose: Whose::Gossip(peer, message), signed }))
+                }
+                Err(error) => Err(Work::BadGossip { peer, message, reason: error.to_string() }),
+            },
+            Job::Body { .. } | Job::Blocks { .. } | Job::Look => Ok(None),
+        }
+    }
+
+    /// Whether a gossiped transaction is worth the check of its signatures. Who handed it on may be a block ahead of us, so that what we do not know
+    /// is no offence. What cannot be decoded goes on, for the door to say so.
+    fn is_known(&self, bytes: &[u8]) -> bool {
+        let Ok(signed) = SignedTransaction::decode(bytes) else { return true };
+        let view = self.published.newest();
+        let keys: Vec<_> = signed.signatures().iter().map(|signature| signature.key).collect();
+        check_known(signed.transaction(), signed.id(), &keys, &view.state, view.state.head().time).is_ok()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     accounts,
     action::{self, Event, Kind, Place},
     block::{BlockInvalid, CheckedBlock, RULES_VERSION, check_transactions, ledger_day, same},
-    due::{self, DueItem},
+    due::{DueItem, Waiting},
     history::{RecordRef, event_hash},
     parameters::Parameter,
     quota::QuotaUse,
@@ -192,7 +192,7 @@ fn run(
     let mut histories = Histories::default();
 
     recent_block::note(&mut overlay, state.head());
-    due_work(&mut overlay, height, time, &mut receipts, &mut histories);
+    due_work(state, &mut overlay, height, time, &mut receipts, &mut histories);
     let system = receipts.len();
     for transaction in transactions {
         let place = Place { height, time, receipt: receipts.len() as u32, transaction: transaction.id() };
@@ -269,7 +269,7 @@ pub fn advise(
 ) -> Result<Event, Refusal> {
     let mut overlay = state.overlay();
     let height = Height(state.head().height.0 + 1);
-    due_work(&mut overlay, height, time, &mut Vec::new(), &mut Histories::default());
+    due_work(state, &mut overlay, height, time, &mut Vec::new(), &mut Histories::default());
     let place = Place { height, time, receipt: 0, transaction: id };
     let cx = Context { place, organisation: asked.organisation, keys, kind: asked.payload.kind() };
     asked.payload.decide(&cx, &overlay)
@@ -284,6 +284,7 @@ pub fn system_id(height: Height, index: u32, kind: Kind, object: &Hash) -> Trans
 }
 
 fn due_work(
+    state: &State,
     overlay: &mut Overlay<'_>,
     height: Height,
     time: BlockTime,
@@ -304,7 +305,8 @@ fn due_work(
         };
         receipts.push(Receipt { transaction, outcome });
     };
-    while let Some(key) = due::next(overlay, time) {
+    let mut waiting = Waiting::new(state, time);
+    while let Some(key) = waiting.first(overlay) {
         let (_, tag, object) = key;
         let kind = Kind::of_tag(tag).expect("only known kinds are planned");
         let cost = action::duty_cost(kind, &object, overlay);
@@ -364,8 +366,8 @@ fn remember(overlay: &mut Overlay<'_>, transactions: &[VerifiedTransaction]) -> 
 /// Drops the buckets of minutes that ended before this block's time; ids in them could not be admitted again.
 fn forget(overlay: &mut Overlay<'_>, time: BlockTime) -> u64 {
     let now = minute(time);
-    while let Some((first, _)) = overlay.first::<SeenBucket>(0..now) {
-        overlay.remove::<SeenBucket>(&first);
+    for (ended, _) in overlay.range::<SeenBucket>(0..now) {
+        overlay.remove::<SeenBucket>(&ended);
     }
     now
 }

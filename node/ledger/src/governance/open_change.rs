@@ -8,10 +8,11 @@ use super::{
     electorate::{Counting, Electorate, FrozenCollege, FrozenSeat, electorate},
 };
 use crate::{
-    action::{Duty, Effect, Place},
+    action::{BASE_COST, Duty, Effect, Place},
     history::RecordRef,
     parameters::Parameter,
     refusal::refusals,
+    registry::college::CollegeSeat,
     state::Overlay,
     wire::message,
 };
@@ -45,6 +46,13 @@ refusals! {
 impl Duty for OpenChange {
     type Event = ChangeOpened;
     type Refused = Refused;
+
+    /// Base and 4 for each object that an opening writes: the change and its seats.
+    fn cost(object: &Hash, state: &Overlay<'_>) -> u64 {
+        let exists = state.has::<Change>(&ChangeId::new(*object));
+        let written = if exists { 1 + state.range::<CollegeSeat>(..).len() as u64 } else { 0 };
+        BASE_COST + 4 * written
+    }
 
     fn decide(object: &Hash, _: &Place, state: &Overlay<'_>) -> Result<ChangeOpened, Refused> {
         let change = ChangeId::new(*object);
@@ -101,5 +109,14 @@ mod tests {
             OpenChange::decide(&object, &place, &state).unwrap_err().doc().variant
         });
         fixture::assert_all_reached(Kind::OpenChange, &reached);
+    }
+
+    #[test]
+    fn an_opening_costs_by_the_seats_it_freezes() {
+        let mut network = fixture::network();
+        let change = change_of(&network.run("bank", parameter(&network)).unwrap());
+        // The change and seven seats.
+        assert_eq!(OpenChange::cost(change.hash(), &network.state.overlay()), 10 + 4 * 8);
+        assert_eq!(OpenChange::cost(&Hash::ZERO, &network.state.overlay()), 10);
     }
 }

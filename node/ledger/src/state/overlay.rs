@@ -1,7 +1,7 @@
 //! A base and the changes on top of it: of a block over the state, of one transaction over its block.
 
 use super::{Changes, Entry, Record, State};
-use crate::{history::History, parameters::Parameter};
+use crate::{due::DueKey, history::History, parameters::Parameter};
 use octroi_primitives::*;
 use std::{collections::BTreeMap, ops::RangeBounds, sync::Arc};
 
@@ -14,16 +14,17 @@ enum Base<'a> {
 pub struct Overlay<'a> {
     base: Base<'a>,
     changes: Changes,
+    planned: Vec<DueKey>,
 }
 
 impl<'a> Overlay<'a> {
     pub(super) fn on_state(state: &'a State) -> Self {
-        Self { base: Base::State(state), changes: Changes::default() }
+        Self { base: Base::State(state), changes: Changes::default(), planned: Vec::new() }
     }
 
     /// An overlay over this one: what a kind tries out before it decides. Dropping it undoes everything.
     pub fn scratch(&'a self) -> Overlay<'a> {
-        Self { base: Base::Overlay(self), changes: Changes::default() }
+        Self { base: Base::Overlay(self), changes: Changes::default(), planned: Vec::new() }
     }
 
     /// The state below all overlays, as it was before this block.
@@ -131,6 +132,16 @@ impl<'a> Overlay<'a> {
     pub fn parameter(&self, parameter: Parameter) -> u64 {
         self.get::<crate::parameters::ParameterValue>(&parameter.code())
             .map_or(parameter.default(), |value| value.value)
+    }
+
+    /// Notes that work was planned, for the due work under way.
+    pub(crate) fn note_planned(&mut self, key: DueKey) {
+        self.planned.push(key);
+    }
+
+    /// What was planned since it was last asked.
+    pub(crate) fn take_planned(&mut self) -> Vec<DueKey> {
+        core::mem::take(&mut self.planned)
     }
 
     pub(crate) fn into_changes(self) -> Changes {

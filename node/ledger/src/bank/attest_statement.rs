@@ -26,7 +26,7 @@ use crate::{
         organisation::Organisation,
         role::{Role, Scope},
     },
-    signer::{Context, holds},
+    signer::{Context, group, holds},
     state::Overlay,
     wire::{Canonical, message, words},
 };
@@ -121,7 +121,7 @@ message! {
         pub statement: AttestStatement [required],
         /// Hash of its canonical bytes.
         pub body: Hash,
-        /// Attestors that sent this body, this one included.
+        /// Groups whose attestors sent this body, this one included.
         pub agreed: u32,
         /// Attestors that must.
         pub needed: u32,
@@ -237,12 +237,14 @@ fn with_body(account: &BankAccount, attestor: OrganisationId, body: Hash) -> Vec
     pending
 }
 
-/// How many attestors sent this body; those that have lost the role no longer count.
+/// How many groups sent this body, by attestors that still have the role: two of one group are one voice (rulebook §2).
 fn agreeing(pending: &[AttestedBody], body: &Hash, account: &BankAccountId, state: &Overlay<'_>) -> u32 {
     let counts = |sent: &&AttestedBody| {
         sent.body == *body && holds(state, &sent.attestor, Role::BankAttestor, Scope::Account(*account))
     };
-    pending.iter().filter(counts).count() as u32
+    let groups: BTreeSet<OrganisationId> =
+        pending.iter().filter(counts).map(|sent| group(state, &sent.attestor)).collect();
+    groups.len() as u32
 }
 
 impl AttestStatement {
@@ -766,5 +768,20 @@ mod tests {
             .map(|violation| violation.invariant.to_string())
             .collect();
         assert_eq!(found, ["I1", "I9"]);
+    }
+
+    #[test]
+    fn two_attestors_of_one_group_are_one_voice() {
+        let mut network = money::network();
+        network.edit(|state| {
+            let grant = (id("bank_branch"), Role::BankAttestor, Scope::Account(account()));
+            state.put::<RoleGrant>(grant, RoleGrant { change: None });
+        });
+        let statement = network.statement(vec![entry("a", 100, None)]);
+        network.run("bank", statement.clone()).unwrap();
+        let Event::AttestStatement(event) = network.run("bank_branch", statement.clone()).unwrap() else { panic!() };
+        assert_eq!((event.agreed, event.booked), (1, None));
+        let Event::AttestStatement(event) = network.run("foundation", statement).unwrap() else { panic!() };
+        assert_eq!((event.agreed, event.booked.is_some()), (2, true));
     }
 }

@@ -18,17 +18,22 @@ use crate::{
 use octroi_primitives::*;
 
 /// Why a role cannot be given or taken back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum RoleFault {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RoleFault {
     /// The organisation does not exist.
+    #[error("organisation {0} does not exist")]
     Organisation(OrganisationId),
     /// The scope does not exist, or is none that the role is held over.
+    #[error("role {0} is not held over {1}, or it does not exist")]
     Scope(Role, Scope),
     /// A group holds a role that the new one excludes.
+    #[error("organisation {0} of the same group is {1} there, which is never held together with it")]
     Segregation(OrganisationId, Role),
     /// The organisation is not active.
+    #[error("organisation {0} is {1}")]
     Inactive(OrganisationId, Status),
     /// Held already, or not held.
+    #[error("role {0} over {1} is held already, or is not held")]
     Held(Role, Scope),
 }
 
@@ -53,11 +58,7 @@ pub(super) fn check_known(asked: &RoleChange, state: &Overlay<'_>) -> Result<(),
 pub(super) fn check_grant(asked: &RoleChange, state: &Overlay<'_>) -> Result<(), RoleFault> {
     let RoleChange { organisation, role, scope } = asked;
     check_known(asked, state)?;
-    for ((holder, held, over), _) in state.range::<RoleGrant>(..) {
-        if exclude((*role, *scope), (held, over), state) && same_group(state, organisation, &holder) {
-            return Err(RoleFault::Segregation(holder, held));
-        }
-    }
+    check_segregation(asked, state)?;
     let status = state.get::<Organisation>(organisation).map(|record| record.status);
     match status {
         Some(Status::Active) | None => {}
@@ -65,6 +66,25 @@ pub(super) fn check_grant(asked: &RoleChange, state: &Overlay<'_>) -> Result<(),
     }
     if state.has::<RoleGrant>(&(*organisation, *role, *scope)) {
         return Err(RoleFault::Held(*role, *scope));
+    }
+    Ok(())
+}
+
+/// Whether a role that genesis grants stands: what it is held over exists, and no group holds a role that it excludes.
+pub(crate) fn check_standing(asked: &RoleChange, state: &Overlay<'_>) -> Result<(), RoleFault> {
+    check_known(asked, state)?;
+    check_segregation(asked, state)
+}
+
+/// No other role that the group holds is one that this one excludes.
+fn check_segregation(asked: &RoleChange, state: &Overlay<'_>) -> Result<(), RoleFault> {
+    let RoleChange { organisation, role, scope } = *asked;
+    for (grant, _) in state.range::<RoleGrant>(..) {
+        let (holder, held, over) = grant;
+        let is_other = grant != (organisation, role, scope);
+        if is_other && exclude((role, scope), (held, over), state) && same_group(state, &organisation, &holder) {
+            return Err(RoleFault::Segregation(holder, held));
+        }
     }
     Ok(())
 }
@@ -90,7 +110,7 @@ fn fund_of(scope: Scope, state: &Overlay<'_>) -> Option<(FundCode, u32)> {
 }
 
 /// Whether two roles can never be held by one group: ordonnateur and comptable of a fund; attestor of an account and ordonnateur of its fund, or
-/// comptable of it unless two attestors must agree; auditor of a fund and anything else in it.
+/// comptable of it unless two attestors must agree; attestor of one account twice; auditor of a fund and anything else in it.
 fn exclude(a: (Role, Scope), b: (Role, Scope), state: &Overlay<'_>) -> bool {
     let (Some((fund, m)), Some((other, n))) = (fund_of(a.1, state), fund_of(b.1, state)) else { return false };
     if fund != other {
@@ -100,8 +120,37 @@ fn exclude(a: (Role, Scope), b: (Role, Scope), state: &Overlay<'_>) -> bool {
     let one_way = |first: Role, second: Role| match (first, second) {
         (Role::Ordonnateur, Role::Comptable) | (Role::BankAttestor, Role::Ordonnateur) => true,
         (Role::BankAttestor, Role::Comptable) => attestors < 2,
+        // Attestors that must agree are of different groups, or one group agrees with itself.
+        (Role::BankAttestor, Role::BankAttestor) => a.1 == b.1,
         (Role::Auditor, second) => second != Role::Auditor,
         _ => false,
     };
     one_way(a.0, b.0) || one_way(b.0, a.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn one_group_attests_an_account_once() {
+        let network = fixture::network();
+        let state = network.state.overlay();
+        let attests = |organisation: &str| {
+            let scope = Scope::Account(fixture::account());
+            check_grant(
+                &RoleChange { organisation: fixture::id(organisation), role: Role::BankAttestor, scope },
+                &state,
+            )
+        };
+        assert_eq!(
+            attests("bank_branch"),
+            Err(RoleFault::Segregation(fixture::id("bank"), Role::BankAttestor)),
+            "its parent attests"
+        );
+        let scope = Scope::Account(fixture::account());
+        assert_eq!(attests("bank"), Err(RoleFault::Held(Role::BankAttestor, scope)), "the same role twice");
+        assert_eq!(attests("lab"), Ok(()));
+    }
 }

@@ -136,7 +136,7 @@ message! {
         pub declaration: DeclarePastGrant [required],
         /// Who declared it.
         pub signer: OrganisationId,
-        /// The registered organisation that holds an identifier of the funder.
+        /// The registered organisation that holds an identifier of the funder; of several, that of the first.
         pub funder: Option<OrganisationId>,
         /// Whether this is the first row to name the file it replaces.
         pub withdraws: bool,
@@ -161,7 +161,7 @@ refusals! {
     StateReplacedAlready(FileHash, FileHash): State 4 "file {0} was replaced by {1} already", "another file replaced it first";
     IdentifierMalformed(Identifier, IdentifierError): Identifier 1 "{0}: {1}", "an identifier does not have the form of its register";
     IdentifierNotVerified(Identifier, IdentifierError): Identifier 2 "{0} is marked as verified: {1}", "an identifier whose check digit fails is marked as verified";
-    RoleFunder(OrganisationId): Role 2 "organisation {0} holds an identifier of the funder; only it or its publisher may declare this", "the funder is registered, and the signer is neither it nor its publisher";
+    RoleFunder(OrganisationId): Role 2 "organisation {0} holds an identifier of the funder; only it or its publisher may declare this", "the funder is registered, and the signer is neither it nor its publisher; so with every identifier of the funder";
     RoleFile(FileHash, OrganisationId): Role 3 "file {0} was begun by organisation {1}", "another organisation began the file, and the signer is not its publisher";
     RoleReplaced(FileHash, OrganisationId): Role 4 "file {0}, which this one replaces, was declared by organisation {1}", "the signer of the replaced file is another organisation, and the signer is not its publisher";
     DuplicateRow(FileHash, u32, u32): Duplicate 1 "row {1}, share {2} of file {0} was declared before", "file, row and share number were declared before";
@@ -274,11 +274,9 @@ impl Action for DeclarePastGrant {
         };
         self.check_files(file, replaced)?;
         self.check_identifiers()?;
-        let funder = self.registered_funder(state);
-        if let Some(owner) = funder
-            && !may_publish(state, &signer, &owner)
-        {
-            return Err(Refused::RoleFunder(owner));
+        let funders = self.registered_funders(state);
+        if let Some(owner) = funders.iter().find(|owner| !may_publish(state, &signer, owner)) {
+            return Err(Refused::RoleFunder(*owner));
         }
         if let Some(record) = file
             && !may_publish(state, &signer, &record.signer)
@@ -310,7 +308,7 @@ impl Action for DeclarePastGrant {
             id: PastGrantId::new(object_id("past_grant", &cx.place.transaction)),
             declaration: self.clone(),
             signer,
-            funder,
+            funder: funders.first().copied(),
             withdraws: replaced.is_some_and(|(_, record)| record.replaced_by.is_none()),
         })
     }
@@ -358,13 +356,10 @@ impl DeclarePastGrant {
         Ok(())
     }
 
-    /// Who holds an identifier of the funder here; the first in the row's order.
-    fn registered_funder(&self, state: &Overlay<'_>) -> Option<OrganisationId> {
-        self.funder
-            .identifiers
-            .iter()
-            .find_map(|published| state.get::<IdentifierHolder>(&published.identifier))
-            .map(|holder| holder.organisation)
+    /// Who holds identifiers of the funder here, in the row's order: each must let the signer declare it.
+    fn registered_funders(&self, state: &Overlay<'_>) -> Vec<OrganisationId> {
+        let identifiers = self.funder.identifiers.iter().map(|published| &published.identifier);
+        identifiers.filter_map(|held| state.get::<IdentifierHolder>(held)).map(|holder| holder.organisation).collect()
     }
 }
 
@@ -636,5 +631,31 @@ mod tests {
         };
         assert_eq!(event.funder, Some(fixture::id("asso1")));
         network.run("region", declared(2, "y")).unwrap();
+    }
+
+    #[test]
+    fn every_registered_holder_among_the_funders_identifiers_must_let_it() {
+        const OTHER: &str = "404833048";
+        let mut network = with_registered_funder();
+        network.edit(|state| {
+            let identifier = Identifier::new(Scheme::Siren, OTHER).unwrap();
+            state.put::<IdentifierHolder>(identifier, IdentifierHolder { organisation: fixture::id("asso2") });
+        });
+        let both = |first, second| {
+            with(|row| {
+                row.funder.identifiers =
+                    vec![published(Scheme::Siren, first, true), published(Scheme::Siren, second, true)];
+            })
+        };
+        for row in [both(SIREN, OTHER), both(OTHER, SIREN)] {
+            for signer in ["asso1", "asso2", "region"] {
+                assert_eq!(network.refusal(signer, row.clone()), "RoleFunder", "{signer}");
+            }
+        }
+        network.edit(|state| {
+            let scope = Scope::Funder(fixture::id("asso2"));
+            state.put::<RoleGrant>((fixture::id("region"), Role::Publisher, scope), RoleGrant { change: None });
+        });
+        network.run("region", both(SIREN, OTHER)).unwrap();
     }
 }

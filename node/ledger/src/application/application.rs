@@ -3,6 +3,7 @@
 use crate::{
     call::call::{Call, Eligibility},
     parameters::Parameter,
+    signer::group,
     state::{Overlay, Record},
     wire::{Wire, WireError, message, pb, words},
 };
@@ -283,7 +284,37 @@ pub fn of_call(state: &Overlay<'_>, call: &CallId) -> Vec<(ApplicationId, Applic
     ids.filter_map(|id| state.get::<Application>(&id).map(|record| (id, record.clone()))).collect()
 }
 
+/// Counts an application among those of its parties' groups: from now on they take part in the call.
+pub(super) fn enter_parties(state: &mut Overlay<'_>, application: &Application) {
+    for group in groups(state, application) {
+        let known = state.get::<CallParty>(&(application.call, group)).map_or(0, |party| party.applications);
+        state.put::<CallParty>((application.call, group), CallParty { applications: known + 1 });
+    }
+}
+
+/// Takes it from the count again, when it can no longer be awarded: a group of which no application is left takes part no longer.
+pub(super) fn leave_parties(state: &mut Overlay<'_>, application: &Application) {
+    for group in groups(state, application) {
+        let key = (application.call, group);
+        match state.get::<CallParty>(&key).map_or(0, |party| party.applications) {
+            0 => {}
+            1 => state.remove::<CallParty>(&key),
+            counted => state.put::<CallParty>(key, CallParty { applications: counted - 1 }),
+        }
+    }
+}
+
+fn groups(state: &Overlay<'_>, application: &Application) -> BTreeSet<OrganisationId> {
+    application.parties().map(|party| group(state, &party)).collect()
+}
+
 /// Whether a group applies or partners in a call: it cannot review, judge or vote there.
+///
+/// A partner counts from the moment it is named, before it has said anything (rulebook §10 speaks of partnering, not of consent). It stands to get
+/// a share of the money whether it has consented or not, and it consents at the convention, long after reviews and ballots: if only its consent
+/// counted, a partner would judge its own application and sign afterwards. The price is that an applicant can name a group that it wants to keep
+/// from judging. That shows to everybody at once, lasts only as long as the application can be awarded, and cannot decide a vote: of a college
+/// that is conflicted as a whole the rulebook takes care.
 pub fn takes_part(state: &Overlay<'_>, call: &CallId, group: &OrganisationId) -> bool {
     state.has::<CallParty>(&(*call, *group))
 }

@@ -1,10 +1,10 @@
 //! `screen_application`: a programme manager says whether an application is admissible. It is not changed later.
 //!
 //! - Allowed: an active organisation with the role programme manager over the call's fund, of no group that applies or partners.
-//! - Effect: the application is admissible, or ineligible with the eligibility codes that failed.
+//! - Effect: the application is admissible, or ineligible with the eligibility codes that failed; an ineligible one conflicts nobody any longer.
 //! - Source: rulebook §7 and §17, 0704.
 
-use super::application::{Application, ApplicationStatus, CallProject};
+use super::application::{Application, ApplicationStatus, CallProject, leave_parties};
 use crate::{
     action::{Action, BASE_COST, Effect, Place},
     call::call::{Call, CallStatus, Eligibility},
@@ -113,6 +113,8 @@ impl Effect for ApplicationScreened {
         let status = if failed.is_empty() { ApplicationStatus::Admissible } else { ApplicationStatus::Ineligible };
         if status == ApplicationStatus::Ineligible {
             state.remove::<CallProject>(&(*call, *project));
+            let left = state.get::<Application>(application).cloned();
+            leave_parties(state, &left.expect("decide: the application exists"));
         }
         state.update::<Application>(application, |record| {
             record.status = status;
@@ -136,9 +138,12 @@ impl Effect for ApplicationScreened {
 mod tests {
     use super::*;
     use crate::{
-        action::{Kind, Payload},
-        application::fixture::*,
-        fixture::{DAY, assert_round_trips, id, network},
+        action::{Event, Kind, Payload},
+        application::{
+            application::{CallParty, Partner},
+            fixture::*,
+        },
+        fixture::{DAY, Network, assert_round_trips, id, network},
         registry::role::RoleGrant,
     };
 
@@ -204,5 +209,34 @@ mod tests {
         let screened = record(&network, application);
         assert_eq!((screened.status, screened.screened_by), (ApplicationStatus::Admissible, Some(id("foundation"))));
         assert!(network.state.get::<CallProject>(&(call, screened.project)).is_some());
+    }
+
+    #[test]
+    fn an_ineligible_application_conflicts_nobody_any_longer() {
+        let mut network = network();
+        let call = open_call(&mut network);
+        let counted = |network: &Network, organisation: &str| {
+            network.state.get::<CallParty>(&(call, id(organisation))).map(|party| party.applications)
+        };
+        let mut named = Vec::new();
+        for (lead, partner) in [("asso1", "university"), ("asso2", "university")] {
+            let own = project(&mut network, lead);
+            let mut asked = application(call, own);
+            let half = Ppm::new(500_000).unwrap();
+            asked.lead_share_ppm = half;
+            asked.partners = vec![Partner { organisation: id(partner), share_ppm: half }];
+            match network.run(lead, Payload::SubmitApplication(asked)) {
+                Ok(Event::SubmitApplication(event)) => named.push(event.id),
+                other => panic!("{other:?}"),
+            }
+        }
+        network.advance(OPEN_DAYS * DAY);
+        assert_eq!((counted(&network, "asso1"), counted(&network, "university")), (Some(1), Some(2)));
+        for (application, left) in named.into_iter().zip([Some(1), None]) {
+            let failed = ScreenApplication { application, failed: vec![Eligibility::Commons] };
+            network.run("foundation", Payload::ScreenApplication(failed)).unwrap();
+            assert_eq!(counted(&network, "university"), left);
+        }
+        assert_eq!(network.state.count::<CallParty>(), 0);
     }
 }

@@ -6,8 +6,8 @@
 //! - Source: rulebook §7 and §17, 0701.
 
 use super::application::{
-    Application, ApplicationStatus, CallApplication, CallParty, CallProject, CoFunder, CoFunding, Partner,
-    PlannedTranche, TrancheKind,
+    Application, ApplicationStatus, CallApplication, CallProject, CoFunder, CoFunding, Partner, PlannedTranche,
+    TrancheKind, enter_parties,
 };
 use crate::{
     action::{Action, BASE_COST, Effect, Place},
@@ -21,7 +21,7 @@ use crate::{
         role::{Role, Scope},
         territory::Territory,
     },
-    signer::{self, Context},
+    signer::Context,
     state::Overlay,
     wire::message,
 };
@@ -316,12 +316,7 @@ impl Effect for ApplicationSubmitted {
     fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
         let Self { id, application } = self;
         let call = application.call;
-        let groups: BTreeSet<OrganisationId> =
-            application.parties().map(|party| signer::group(state, &party)).collect();
-        for group in groups {
-            let known = state.get::<CallParty>(&(call, group)).map_or(0, |party| party.applications);
-            state.put::<CallParty>((call, group), CallParty { applications: known + 1 });
-        }
+        enter_parties(state, application);
         state.put::<CallApplication>((call, application.number), CallApplication { application: *id });
         state.put::<CallProject>((call, application.project), CallProject { application: *id });
         state.update::<Call>(&call, |record| record.applications = application.number);
@@ -345,7 +340,7 @@ mod tests {
     use super::*;
     use crate::{
         action::{Kind, Payload},
-        application::fixture::*,
+        application::{application::CallParty, fixture::*},
         fixture::{assert_round_trips, id, key, name, network},
         signer,
     };

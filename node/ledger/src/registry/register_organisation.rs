@@ -11,6 +11,7 @@ use super::{
     },
     role::{Role, Scope},
     territory::Territory,
+    validator_seat,
 };
 use crate::{
     action::{Action, BASE_COST, Effect, Place},
@@ -174,8 +175,9 @@ fn admit_checked(
         }
     }
     let mut seen = BTreeSet::new();
+    let of_validators = validator_seat::keys(state);
     for OfferedKey { key, .. } in offices.iter().flat_map(|office| &office.keys) {
-        if !seen.insert(*key) || state.has::<KeyOwner>(key) {
+        if !seen.insert(*key) || state.has::<KeyOwner>(key) || of_validators.contains(key) {
             return Err(Refused::DuplicateKey(*key));
         }
     }
@@ -271,5 +273,43 @@ impl Effect for OrganisationRegistered {
             subjects.push(RecordRef::of::<Organisation>(&self.registrar));
         }
         subjects
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::Payload,
+        fixture::{self, id},
+        registry::validator_seat::{PendingSeat, SeatAction, ValidatorSeat},
+    };
+
+    #[test]
+    fn keys_of_validators_seated_or_waiting_become_no_office_keys() {
+        let mut network = fixture::network();
+        let seat = ValidatorSeat {
+            organisation: id("lab"),
+            network_key: fixture::network_key("lab"),
+            college: CollegeCode::new("commoners").unwrap(),
+            missed_at: None,
+        };
+        let consensus_key = fixture::consensus_key("lab").public();
+        network.edit(|state| {
+            let pending = PendingSeat { action: SeatAction::Seat, consensus_key, seat, ready_at: None };
+            state.put::<PendingSeat>((Height(40), ChangeId::ZERO), pending);
+        });
+        let with = |key: &SecretKey| {
+            let mut asked = fixture::genesis().organisations.remove(0).registration;
+            asked.offices[0].keys = vec![fixture::offer(key)];
+            Payload::RegisterOrganisation(asked)
+        };
+        let network_key = |code: &str| SecretKey::from_seed(hash("fixture-network", &[code.as_bytes()]).to_bytes());
+        for code in ["bank", "lab"] {
+            for key in [fixture::consensus_key(code), network_key(code)] {
+                assert_eq!(network.refusal("bank", with(&key)), "DuplicateKey", "{code}");
+            }
+        }
+        network.run("bank", with(&fixture::consensus_key("nobody"))).unwrap();
     }
 }

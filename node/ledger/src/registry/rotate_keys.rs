@@ -8,6 +8,7 @@
 use super::{
     organisation::{KeyOwner, Office, OfficeKey, Organisation, Threshold},
     register_organisation::{OfferedKey, is_proven},
+    validator_seat,
 };
 use crate::{
     action::{Action, BASE_COST, Effect, Place},
@@ -19,12 +20,14 @@ use crate::{
     wire::message,
 };
 use octroi_primitives::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys added or removed at once, and keys of an office without an end, at most.
 const KEYS: usize = 16;
-/// Keys that an office's record holds, ended ones included; the longest ended are dropped.
+/// Keys that an office's record holds: those that have not ended are so many at most; of the ended ones, the longest ended are dropped.
 const REMEMBERED: usize = 64;
+/// Heights that a rotation may wait at most: so that its keys end, and make room, in the lifetime of those who plan it.
+const AHEAD: u64 = 1_000_000;
 
 message! {
     /// The payload.
@@ -37,7 +40,7 @@ message! {
         pub remove: Vec<PublicKey>,
         /// The whole new list of thresholds; empty leaves it.
         pub thresholds: Vec<Threshold>,
-        /// First height at which this holds; above that of the block.
+        /// First height at which this holds; above that of the block, by 1,000,000 at most.
         pub from_height: Height,
     }
 
@@ -63,10 +66,12 @@ refusals! {
     Suspended(OrganisationId): Suspended 1 "organisation {0} is not active", "the signer is suspended, merged or closed";
     UnknownOffice(OfficeCode): Unknown 1 "the organisation has no office {0}", "the office does not exist";
     WindowPast(Height, Height): Window 1 "from height {0}, not above the block's {1}", "it would hold from a height that is not above the block's";
+    WindowFar(Height): Window 2 "from height {0}, more than 1,000,000 ahead", "it would hold from a height more than 1,000,000 ahead";
     UnknownKey(PublicKey): Unknown 2 "key {0} is no key of the office, or has an end already", "a removed key is not of the office, or ends already";
     DuplicateKey(PublicKey): Duplicate 1 "key {0} is in use or was", "an added key was used before, or stands there twice";
     EvidenceKey(PublicKey): Evidence 1 "key {0} is not acceptable, or its proof of possession does not verify", "an added key is malformed, weak, or its proof of possession does not verify";
     LimitKeys(usize): Limit 2 "the office would have {0} keys; 16 are allowed", "the office would have too many keys";
+    LimitUnended(usize): Limit 3 "the office would have {0} keys that have not ended; 64 are allowed", "the office would have too many keys that have not ended yet";
     ThresholdBounds(u32): Threshold 1 "threshold {0} is outside 1 ..= 16, or its family stands there twice", "a threshold is 0 or above 16, or a family stands there twice";
     ThresholdUnreachable(Height, usize, u8): Threshold 2 "at height {0} there would be {1} keys, a family needs {2}", "a family could no longer sign";
 }
@@ -95,6 +100,9 @@ impl Action for RotateKeys {
         if *from_height <= cx.place.height {
             return Err(Refused::WindowPast(*from_height, cx.place.height));
         }
+        if from_height.0 - cx.place.height.0 > AHEAD {
+            return Err(Refused::WindowFar(*from_height));
+        }
         let mut removed = BTreeSet::new();
         for key in remove {
             let is_open = held.keys.iter().any(|held| held.key == *key && held.to_height == Height(0));
@@ -103,8 +111,9 @@ impl Action for RotateKeys {
             }
         }
         let mut added = BTreeSet::new();
+        let of_validators = validator_seat::keys(state);
         for OfferedKey { key, .. } in add {
-            if state.has::<KeyOwner>(key) || !added.insert(*key) {
+            if state.has::<KeyOwner>(key) || of_validators.contains(key) || !added.insert(*key) {
                 return Err(Refused::DuplicateKey(*key));
             }
         }
@@ -127,12 +136,19 @@ impl Action for RotateKeys {
     }
 }
 
-/// The office stays within its limit, and at every height to come each family can sign.
+/// The office stays within its limits, and at every height to come each family can sign.
 fn check(after: &Organisation, event: &KeysRotated, height: Height) -> Result<(), Refused> {
-    let open = |office: &Office| office.keys.iter().filter(|key| key.to_height == Height(0)).count();
-    let office = after.offices.iter().find(|office| office.code == event.office);
-    if let Some(keys) = office.map(open).filter(|keys| *keys > KEYS) {
-        return Err(Refused::LimitKeys(keys));
+    let count = |counts: fn(&OfficeKey, Height) -> bool| {
+        let office = after.offices.iter().find(|office| office.code == event.office);
+        office.map_or(0, |office| office.keys.iter().filter(|key| counts(key, height)).count())
+    };
+    let open = count(|key, _| key.to_height == Height(0));
+    if open > KEYS {
+        return Err(Refused::LimitKeys(open));
+    }
+    let unended = count(|key, height| !has_ended(key, height));
+    if unended > REMEMBERED {
+        return Err(Refused::LimitUnended(unended));
     }
     let mut families = BTreeSet::new();
     for Threshold { family, signatures } in &event.thresholds {
@@ -140,18 +156,31 @@ fn check(after: &Organisation, event: &KeysRotated, height: Height) -> Result<()
             return Err(Refused::ThresholdBounds(*signatures));
         }
     }
-    // The number of live keys and the thresholds change at these heights alone.
-    let keys = || after.offices.iter().flat_map(|office| &office.keys);
-    let mut heights: BTreeSet<Height> = keys().flat_map(|key| [key.from_height, key.to_height]).collect();
-    heights.extend([Height(height.0 + 1), after.next_thresholds_from]);
-    for height in heights.into_iter().filter(|at| *at > height) {
-        let live = keys().filter(|key| key.is_live(height)).count();
-        let needed = after.greatest_threshold(height);
-        if live < usize::from(needed) {
-            return Err(Refused::ThresholdUnreachable(height, live, needed));
+    // The number of live keys and the thresholds change at these heights alone: how many keys come, less those that go.
+    let next = Height(height.0 + 1);
+    let mut heights: BTreeMap<Height, i64> = BTreeMap::from([(next, 0), (after.next_thresholds_from.max(next), 0)]);
+    for key in after.offices.iter().flat_map(|office| &office.keys).filter(|key| !has_ended(key, next)) {
+        *heights.entry(key.from_height.max(next)).or_default() += 1;
+        if key.to_height != Height(0) {
+            *heights.entry(key.to_height.max(key.from_height)).or_default() -= 1;
+        }
+    }
+    let (before, later) = (after.greatest_threshold(next), after.greatest_threshold(after.next_thresholds_from));
+    let mut live = 0;
+    for (at, coming) in heights {
+        live += coming;
+        let is_later = after.next_thresholds_from != Height(0) && at >= after.next_thresholds_from;
+        let needed = if is_later { later } else { before };
+        if live < i64::from(needed) {
+            return Err(Refused::ThresholdUnreachable(at, live.max(0) as usize, needed));
         }
     }
     Ok(())
+}
+
+/// Whether it is live at no height from this one on.
+fn has_ended(key: &OfficeKey, height: Height) -> bool {
+    key.to_height != Height(0) && key.to_height <= height
 }
 
 impl KeysRotated {
@@ -182,8 +211,7 @@ impl KeysRotated {
 }
 
 fn longest_ended(office: &Office, height: Height) -> Option<usize> {
-    let ended = |key: &OfficeKey| key.to_height != Height(0) && key.to_height <= height;
-    let ends = office.keys.iter().enumerate().filter(|(_, key)| ended(key));
+    let ends = office.keys.iter().enumerate().filter(|(_, key)| has_ended(key, height));
     ends.min_by_key(|(_, key)| key.to_height).map(|(index, _)| index)
 }
 
@@ -239,6 +267,16 @@ mod tests {
         let mut network = fixture::network();
         network.suspend("asso3");
         let own = || fixture::key("asso1").public();
+        network.edit(|state| {
+            state.update::<Organisation>(&fixture::id("asso2"), |record| {
+                let ends = |n: u8| OfficeKey {
+                    key: fresh(&format!("ending {n}")).public(),
+                    from_height: Height(0),
+                    to_height: Height(100),
+                };
+                record.offices[0].keys.extend((1..64).map(ends));
+            });
+        });
         let many = (0..17).map(|n| fixture::offer(&fresh(&n.to_string())));
         let two = |signatures| vec![Threshold { family: Family(3), signatures }];
         let table = [
@@ -246,10 +284,12 @@ mod tests {
             ("asso3", rotation()),
             ("asso1", with(|rotation| rotation.office = OfficeCode::new("none").unwrap())),
             ("asso1", with(|rotation| rotation.from_height = Height(1))),
+            ("asso1", with(|rotation| rotation.from_height = Height(u64::MAX))),
             ("asso1", with(|rotation| rotation.remove = vec![own(), own()])),
             ("asso1", with(|rotation| rotation.add = vec![fixture::offer(&fixture::key("asso2"))])),
             ("asso1", with(|rotation| rotation.add[0].possession = Signature::from_bytes([1; 64]))),
             ("asso1", with(|rotation| rotation.add = many.take(16).collect())),
+            ("asso2", with(|rotation| rotation.add = vec![fixture::offer(&fresh("one more"))])),
             ("asso1", with(|rotation| rotation.thresholds = two(0))),
             ("asso1", with(|rotation| (rotation.remove, rotation.add) = (vec![own()], vec![]))),
         ];
@@ -295,5 +335,69 @@ mod tests {
             )
         };
         assert_eq!(fall_back(&network), "ThresholdUnreachable");
+    }
+
+    /// Replaces one key by another, again and again, always from a height that lies ahead.
+    #[test]
+    fn keys_that_end_in_the_future_count_until_they_do() {
+        let mut network = fixture::network();
+        let mut last = None;
+        let mut swap = |network: &mut fixture::Network, number: u64| {
+            let key = fresh(&number.to_string());
+            let payload = RotateKeys {
+                add: vec![fixture::offer(&key)],
+                remove: Vec::from_iter(last),
+                from_height: Height(900_000 + number),
+                ..rotation()
+            };
+            let done = network.run("asso1", payload);
+            if done.is_ok() {
+                last = Some(key.public());
+            }
+            done.map(|_| ())
+        };
+        for number in 1..64 {
+            swap(&mut network, number).unwrap();
+        }
+        let refused = swap(&mut network, 64).unwrap_err();
+        assert_eq!(refused.doc().unwrap().variant, "LimitUnended");
+        let record = network.state.get::<Organisation>(&fixture::id("asso1")).unwrap();
+        assert_eq!(record.offices[0].keys.len(), 64);
+        // Once they have ended, they make room.
+        network.edit(|state| {
+            state.update::<Organisation>(&fixture::id("asso1"), |record| {
+                record.offices[0].keys.iter_mut().filter(|key| key.to_height != Height(0)).for_each(|key| {
+                    (key.from_height, key.to_height) = (Height(0), Height(1));
+                });
+            });
+        });
+        swap(&mut network, 65).unwrap();
+    }
+
+    #[test]
+    fn a_rotation_holds_within_a_million_heights() {
+        let network = fixture::network();
+        let at =
+            |height| network.decide("asso1", with(|rotation| rotation.from_height = Height(height)).into_payload());
+        assert!(at(1_000_001).is_ok(), "a million above the block's height 1");
+        assert_eq!(fixture::variant(at(1_000_002)), "WindowFar");
+        assert_eq!(fixture::variant(at(u64::MAX)), "WindowFar");
+    }
+
+    #[test]
+    fn a_family_that_could_not_sign_between_two_keys_is_refused() {
+        let mut network = fixture::network();
+        let own = fixture::key("asso1").public();
+        network.run("asso1", with(|rotation| rotation.from_height = Height(20))).unwrap();
+        let gap = RotateKeys { add: vec![], remove: vec![own], from_height: Height(19), ..rotation() };
+        assert_eq!(network.refusal("asso1", gap.clone()), "ThresholdUnreachable");
+        network.run("asso1", RotateKeys { from_height: Height(20), ..gap }).unwrap();
+    }
+
+    #[test]
+    fn a_validators_keys_become_no_office_keys() {
+        let network = fixture::network();
+        let consensus = with(|rotation| rotation.add = vec![fixture::offer(&fixture::consensus_key("bank"))]);
+        assert_eq!(network.refusal("asso1", consensus), "DuplicateKey");
     }
 }

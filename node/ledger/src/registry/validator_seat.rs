@@ -6,6 +6,7 @@ use crate::{
     wire::{message, words},
 };
 use octroi_primitives::*;
+use std::collections::BTreeSet;
 
 message! {
     /// Record: a validator; its key is its consensus key, which orders the set.
@@ -50,6 +51,14 @@ impl Record for ValidatorSeat {
 impl Record for PendingSeat {
     /// (height at which it takes effect, the change).
     type Key = (Height, ChangeId);
+}
+
+/// Consensus and network keys of validators, seated or waiting for their height: no office may use them (rulebook §2).
+pub(crate) fn keys(state: &Overlay<'_>) -> BTreeSet<PublicKey> {
+    let seated = state.range::<ValidatorSeat>(..).into_iter().map(|(key, seat)| [key, seat.network_key]);
+    let pending = state.range::<PendingSeat>(..).into_iter();
+    let pending = pending.map(|(_, pending)| [pending.consensus_key, pending.seat.network_key]);
+    seated.chain(pending).flatten().collect()
 }
 
 /// Network keys of validators that wait for their height: they are let in before, so that they can follow.

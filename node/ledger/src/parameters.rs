@@ -94,8 +94,8 @@ parameters! {
     HeartbeatMs "heartbeat_ms" = 60_000, 100 ..= 86_400_000, Supermajority;
     /// Milliseconds between blocks at least, unless the block is full.
     MinBlockIntervalMs "min_block_interval_ms" = 20, 0 ..= 60_000, Supermajority;
-    /// Bytes of the transactions of a block.
-    BlockBytes "block_bytes" = 2_097_152, 65_536 ..= 8_388_608, Supermajority;
+    /// Bytes of the transactions of a block; 1 MiB less than the network carries as one body, for header, lengths and certificate.
+    BlockBytes "block_bytes" = 2_097_152, 65_536 ..= 7_340_032, Supermajority;
     /// Transactions of a block.
     BlockTransactions "block_transactions" = 4_000, 1 ..= 100_000, Supermajority;
     /// Work units of a block.
@@ -125,5 +125,11 @@ mod tests {
             assert!((least..=most).contains(&parameter.default()), "{}", parameter.name());
             assert_eq!(Parameter::of_name(parameter.code().as_str()), Some(*parameter));
         }
+    }
+
+    /// A body that carries a full block, its header and a certificate has to pass through the network, which takes 8 MiB.
+    #[test]
+    fn a_full_block_leaves_room_for_its_header_and_certificate() {
+        assert_eq!(Parameter::BlockBytes.bounds().1, 7 << 20);
     }
 }

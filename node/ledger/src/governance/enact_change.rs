@@ -108,7 +108,7 @@ refusals! {
     StateOrganisation(OrganisationId, Status): State 4 "organisation {0} is {1}", "the organisation is not active";
     StateRole(Role, Scope): State 5 "role {0} over {1} is held already, or is not held", "the role is held already, or is not held";
     StateValidators(ChangeId): State 6 "change {0} of validators waits for its height", "another change of validators waits for its height";
-    WindowHeight(Height): Window 1 "height {0} is less than 10 ahead", "the height is less than 10 ahead";
+    WindowHeight(Height): Window 1 "height {0} is not 10 to 1,000,000 ahead", "the height is less than 10 ahead, or more than 1,000,000";
     ParameterUnknown(Code): UnknownParameter 1 "no parameter is called {0}", "no parameter has that name";
     AmountParameter(Code, u64): Amount 1 "{0} = {1} is outside its bounds", "the value is outside the parameter's bounds";
     AmountAward(ApplicationId, u64): Amount 2 "{1} minor units for application {0} do not fit", "an award is below the call's least one, above what is requested, or breaks the call's limits on advance and retention";
@@ -120,6 +120,7 @@ refusals! {
     Insufficient(String): Insufficient 1 "{0}", "the envelope does not hold enough, or the fund's deficit would no longer be covered";
     CapHolder(CapExceeded): Cap 1 "{0}", "a beneficiary or group would have more than the policy's cap, without a derogation";
     CapGroups(usize, u32): Cap 2 "{0} groups are awarded, the policy asks for {1}", "fewer groups are awarded than the policy asks for";
+    CapMany(usize): Cap 5 "{0} validators; a set has 128 at most", "there would be more than 128 validators";
     CapPower(CollegeCode, usize, usize): Cap 3 "college {0} would count {1} of {2} validators", "a college would count more than a third of the validators, rounded up";
     CapFew(usize): Cap 4 "{0} validators would be left", "fewer than 4 validators would be left on a live network, or none";
     Overflow(Account): Overflow 1 "a sum on {0} leaves its range", "a sum leaves its range";
@@ -151,6 +152,7 @@ impl From<ValidatorFault> for Refused {
             ValidatorFault::Duplicate(key) => Self::DuplicateKey(key),
             ValidatorFault::Power(college, held, of) => Self::CapPower(college, held, of),
             ValidatorFault::Few(left) => Self::CapFew(left),
+            ValidatorFault::Many(seats) => Self::CapMany(seats),
         }
     }
 }
@@ -552,6 +554,14 @@ pub(crate) mod tests {
             state.put::<AccountBalance>(pot(), record);
         });
         let live = edited(&|state| state.update::<NetworkRecord>(&Only, |record| record.dev = NetworkKind::Live));
+        let crowded = edited(&|state| {
+            let seat = state.get::<ValidatorSeat>(&fixture::consensus_key("bank").public()).unwrap().clone();
+            for number in 4..octroi_chain::MAX_VALIDATORS {
+                let network_key = fixture::network_key(&format!("network {number}"));
+                let seat = ValidatorSeat { network_key, ..seat.clone() };
+                state.put::<ValidatorSeat>(fixture::network_key(&format!("consensus {number}")), seat);
+            }
+        });
         let grant = GrantId::new(object_id_at("grant", &TransactionId::ZERO, 0));
         let full = edited(&|state| {
             let account = Account::Encumbered { fund: fixture::fund(), grant };
@@ -584,6 +594,7 @@ pub(crate) mod tests {
             on(&poor, award(1_000_000)),
             on(&with_policy(&network, Some(100_000), 0), award(1_000_000)),
             on(&with_policy(&network, None, 2), award(1_000_000)),
+            on(&crowded, admit("lab", "commoners")),
             why(admit("lab", "funders")),
             on(&live, retire("bank")),
             on(&full, award(1_000_000)),
@@ -596,13 +607,18 @@ pub(crate) mod tests {
         let (mut network, call, first) = reviewed();
         credit(&mut network, pot(), 5_000_000);
         let other = second(&mut network, call, first);
+        network.edit(|state| {
+            let manager = (id("lab"), Role::ProgrammeManager, Scope::Fund(fixture::fund()));
+            state.put::<RoleGrant>(manager, RoleGrant { change: None });
+        });
         let content = Content::AwardGrants(awards(call, &[(first, 800_000), (other, 0)]));
-        let (change, event) = decide(&mut network, "foundation", content, &yes(&ALL));
+        let (change, event) = decide(&mut network, "lab", content, &yes(&ALL));
         assert_eq!((event.outcome, event.refusal, event.counting), (ChangeStatus::Enacted, None, Counting::PerCollege));
         let state = &network.state;
         let grant = event.offers[0].grant;
         let record_of = state.get::<Grant>(&grant).unwrap();
         assert_eq!((record_of.awarded, record_of.change), (Amount::eur(800_000), change));
+        assert!(record_of.managers(&state.overlay()).contains(&id("lab")), "who proposed the award is a manager");
         assert_eq!(balance_of(state, &pot()), -4_200_000);
         assert_eq!(balance_of(state, &record_of.encumbered(&grant)), -800_000);
         assert_eq!(record(&network, first).status, ApplicationStatus::Awarded);

@@ -17,6 +17,6 @@ pub mod enact_change;
 pub mod open_change;
 mod parameter;
 pub mod propose_change;
-mod role;
+pub(crate) mod role;
 pub mod seat_validator;
-mod validator;
+pub(crate) mod validator;

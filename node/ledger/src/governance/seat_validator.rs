@@ -104,6 +104,7 @@ mod tests {
             change::{Choice, Content, RetireValidator},
             enact_change::tests::decide,
             propose_change::tests::admission,
+            validator::{ValidatorFault, admit},
         },
         refusal::Reject,
         registry::announce_ready::tests::announcement,
@@ -174,5 +175,45 @@ mod tests {
         let place = Place { height: Height(40), time: network.now(), receipt: 0, transaction: TransactionId::ZERO };
         let refused = SeatValidator::decide(&Hash::ZERO, &place, &network.state.overlay()).unwrap_err();
         fixture::assert_all_reached(Kind::SeatValidator, &[refused.doc().variant]);
+    }
+
+    fn admitted(network: &Network, at_height: u64) -> Result<PendingSeat, ValidatorFault> {
+        let place = Place { height: Height(100), time: network.now(), receipt: 0, transaction: TransactionId::ZERO };
+        admit(&admission("lab", "commoners", at_height), &place, &network.state.overlay())
+    }
+
+    #[test]
+    fn an_admission_waits_for_a_height_that_will_come() {
+        let network = fixture::network();
+        assert_eq!(admitted(&network, 109), Err(ValidatorFault::Height(Height(109))));
+        assert!(admitted(&network, 110).is_ok());
+        assert!(admitted(&network, 1_000_100).is_ok());
+        for far in [1_000_101, u64::MAX] {
+            assert_eq!(admitted(&network, far), Err(ValidatorFault::Height(Height(far))));
+        }
+    }
+
+    #[test]
+    fn a_set_takes_no_more_validators_than_a_header_can_name() {
+        let mut network = fixture::network();
+        let most = octroi_chain::MAX_VALIDATORS;
+        let mut fill = |to: usize| {
+            network.edit(|state| {
+                let seated = state.range::<ValidatorSeat>(..).len();
+                for number in seated..to {
+                    let college = CollegeCode::new(["funders", "commoners", "users"][number % 3]).unwrap();
+                    let organisation = OrganisationId::new(hash("test-filler", &[&number.to_be_bytes()]));
+                    let [consensus, network_key] =
+                        ["a", "b"].map(|code| fixture::network_key(&format!("{code}{number}")));
+                    state.put::<ValidatorSeat>(
+                        consensus,
+                        ValidatorSeat { organisation, network_key, college, missed_at: None },
+                    );
+                }
+            });
+            admitted(&network, 110)
+        };
+        assert!(fill(most - 1).is_ok());
+        assert_eq!(fill(most), Err(ValidatorFault::Many(most + 1)));
     }
 }

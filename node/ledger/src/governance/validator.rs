@@ -12,10 +12,13 @@ use crate::{
     signer::same_group,
     state::{Only, Overlay},
 };
+use octroi_chain::MAX_VALIDATORS;
 use octroi_primitives::*;
 
 /// Heights between enactment and effect, at least.
 pub(super) const NOTICE: u64 = 10;
+/// Heights between enactment and effect, at most: a change that waited for ever would keep every other one from being made.
+pub(super) const AHEAD: u64 = 1_000_000;
 /// Validators of a live network, at least.
 const LEAST: usize = 4;
 
@@ -36,7 +39,7 @@ pub(super) enum ValidatorFault {
     Inactive(OrganisationId, Status),
     /// Another change waits for its height.
     Pending(ChangeId),
-    /// Less than ten heights ahead.
+    /// Less than ten heights ahead, or more than a million.
     Height(Height),
     /// The key is in use.
     Duplicate(PublicKey),
@@ -44,6 +47,8 @@ pub(super) enum ValidatorFault {
     Power(CollegeCode, usize, usize),
     /// Too few would be left.
     Few(usize),
+    /// More than a set can hold.
+    Many(usize),
 }
 
 /// Organisation and college exist, keys are acceptable and the consensus key is the candidate's.
@@ -77,16 +82,28 @@ fn check_place(at: Height, place: &Place, state: &Overlay<'_>) -> Result<(), Val
     if let Some((_, waiting)) = state.range::<PendingSeat>(..).into_iter().map(|(key, _)| key).next() {
         return Err(ValidatorFault::Pending(waiting));
     }
-    if at.0 < place.height.0.saturating_add(NOTICE) { Err(ValidatorFault::Height(at)) } else { Ok(()) }
+    let ahead = at.0.saturating_sub(place.height.0);
+    if (NOTICE..=AHEAD).contains(&ahead) { Ok(()) } else { Err(ValidatorFault::Height(at)) }
+}
+
+/// A college counts more validators than it may: which, how many, of how many.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("college {0} would count {1} of {2} validators, more than a third of them, rounded up")]
+pub(crate) struct Excess(CollegeCode, usize, usize);
+
+impl From<Excess> for ValidatorFault {
+    fn from(Excess(college, held, of): Excess) -> Self {
+        Self::Power(college, held, of)
+    }
 }
 
 /// The colleges' shares of power hold for these seats: none counts more than a third of four or more, rounded up.
-fn check_power<'a>(seats: impl Iterator<Item = &'a ValidatorSeat> + Clone) -> Result<(), ValidatorFault> {
+pub(crate) fn check_power<'a>(seats: impl Iterator<Item = &'a ValidatorSeat> + Clone) -> Result<(), Excess> {
     let count = seats.clone().count();
     for seat in seats.clone() {
         let held = seats.clone().filter(|other| other.college == seat.college).count();
         if count >= LEAST && held > count.div_ceil(3) {
-            return Err(ValidatorFault::Power(seat.college, held, count));
+            return Err(Excess(seat.college, held, count));
         }
     }
     Ok(())
@@ -118,6 +135,9 @@ pub(super) fn admit(asked: &AdmitValidator, place: &Place, state: &Overlay<'_>) 
     }
     let seat =
         ValidatorSeat { organisation: *organisation, network_key: *network_key, college: *college, missed_at: None };
+    if seats.len() >= MAX_VALIDATORS {
+        return Err(ValidatorFault::Many(seats.len() + 1));
+    }
     check_power(seats.iter().map(|(_, seat)| seat).chain([&seat]))?;
     Ok(PendingSeat { action: SeatAction::Seat, consensus_key: *consensus_key, seat, ready_at: None })
 }

@@ -4,6 +4,7 @@ use crate::{
     accounts::Account,
     application::application::{Application, TrancheKind},
     call::call::Call,
+    governance::change::Change,
     signer::{Records, same_group},
     state::{Overlay, Record},
     wire::{message, words},
@@ -242,11 +243,12 @@ impl Grant {
         reviews.iter().map(|review| review.reviewer).chain(self.judges.iter().copied()).collect()
     }
 
-    /// Who must neither judge it nor order its payments: the programme managers that opened its call or screened its application.
+    /// Who must neither judge it nor order its payments: the programme managers that opened its call, screened its application or proposed its award.
     pub fn managers(&self, state: &Overlay<'_>) -> Vec<OrganisationId> {
         let opened = state.get::<Call>(&self.call).map(|call| call.manager);
         let screened = state.get::<Application>(&self.application).and_then(|asked| asked.screened_by);
-        opened.into_iter().chain(screened).collect()
+        let proposed = state.get::<Change>(&self.change).map(|change| change.proposer);
+        opened.into_iter().chain(screened).chain(proposed).collect()
     }
 
     /// The account that holds what is reserved for it.

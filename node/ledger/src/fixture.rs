@@ -146,7 +146,6 @@ fn code(text: &str) -> Code {
 }
 
 fn roles() -> Vec<GenesisRole> {
-    let schedule = |text| Scope::Schedule(ScheduleCode::new(text).unwrap());
     [
         ("bank", Role::Registrar, Scope::Network),
         ("bank", Role::Comptable, Scope::Fund(fund())),
@@ -157,14 +156,15 @@ fn roles() -> Vec<GenesisRole> {
         ("federation", Role::Reviewer, Scope::Fund(fund())),
         ("university", Role::Reviewer, Scope::Fund(fund())),
         ("consumers", Role::Reviewer, Scope::Fund(fund())),
-        ("tax", Role::LevyAuthority, schedule("dst")),
-        ("data", Role::LevyAuthority, schedule("royalty")),
-        ("data", Role::DataHolder, schedule("royalty")),
         ("audit", Role::Auditor, Scope::Fund(fund())),
     ]
     .into_iter()
-    .map(|(organisation, role, scope)| GenesisRole { organisation: code(organisation), role, scope })
+    .map(granted)
     .collect()
+}
+
+fn granted((organisation, role, scope): (&str, Role, Scope)) -> GenesisRole {
+    GenesisRole { organisation: code(organisation), role, scope }
 }
 
 fn territories() -> Vec<GenesisTerritory> {

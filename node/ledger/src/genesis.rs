@@ -5,12 +5,13 @@ mod money;
 pub use money::{GenesisBankAccount, GenesisPolicy, GenesisSchedule};
 
 use crate::{
+    governance::{change::RoleChange, role::check_standing, validator::check_power},
     network::{NetworkKind, NetworkRecord},
     parameters::{Parameter, ParameterValue},
     registry::{
         college::{College, CollegeSeat},
         fund::{Envelope, Fund},
-        organisation::Organisation,
+        organisation::{KeyOwner, Organisation},
         register_organisation::{RegisterOrganisation, admit},
         role::{Role, RoleGrant, Scope},
         territory::Territory,
@@ -187,6 +188,7 @@ impl Genesis {
         self.colleges(&mut state)?;
         self.roles(&mut state)?;
         self.money(&mut state)?;
+        self.check_roles(&state)?;
         self.validators(&mut state)?;
         Ok(State::load(self.network(), self.head(), state.changes().rows(), [])?)
     }
@@ -333,6 +335,15 @@ impl Genesis {
         Ok(())
     }
 
+    /// Roles are held over what exists, and no group holds two that are never held together; accounts, schedules and attestors stand by now.
+    fn check_roles(&self, state: &Overlay<'_>) -> Result<(), GenesisInvalid> {
+        for (index, GenesisRole { organisation, role, scope }) in self.roles.iter().enumerate() {
+            let asked = RoleChange { organisation: self.organisation_id(organisation), role: *role, scope: *scope };
+            check_standing(&asked, state).map_err(|fault| GenesisInvalid::new(format!("roles.{index}"), fault))?;
+        }
+        Ok(())
+    }
+
     fn validators(&self, state: &mut Overlay<'_>) -> Result<(), GenesisInvalid> {
         let count = self.validators.len();
         if count == 0 || (self.dev == NetworkKind::Live && count < 4) {
@@ -342,6 +353,7 @@ impl Genesis {
             ));
         }
         let mut groups = BTreeSet::new();
+        let mut keys = BTreeSet::new();
         for (index, validator) in self.validators.iter().enumerate() {
             let GenesisValidator { organisation, consensus_key, network_key, possession, college } = validator;
             let at = || format!("validators.{index}");
@@ -353,6 +365,9 @@ impl Genesis {
             }
             for key in [consensus_key, network_key] {
                 PublicKey::checked(*key.as_bytes()).map_err(|error| GenesisInvalid::new(at(), error))?;
+                if state.has::<KeyOwner>(key) || !keys.insert(*key) {
+                    return Err(GenesisInvalid::new(at(), format!("key {key} is in use: by an office or a validator")));
+                }
             }
             if !verify_possession(consensus_key, PossessionPurpose::Consensus, self.name.as_str(), possession) {
                 return Err(GenesisInvalid::new(
@@ -367,7 +382,8 @@ impl Genesis {
                 ValidatorSeat { organisation: runs, network_key: *network_key, college: *college, missed_at: None };
             state.put::<ValidatorSeat>(*consensus_key, seat);
         }
-        Ok(())
+        let seats = state.range::<ValidatorSeat>(..);
+        check_power(seats.iter().map(|(_, seat)| seat)).map_err(|excess| GenesisInvalid::new("validators", excess))
     }
 
     fn members(&self) -> Result<ValidatorSet, GenesisInvalid> {
@@ -382,5 +398,80 @@ impl Genesis {
 
     fn known(&self, code: &Code) -> Option<OrganisationId> {
         self.organisations.iter().find(|organisation| organisation.code == *code).map(|_| self.organisation_id(code))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    /// Where the genesis of the fixture is refused after a change.
+    fn refused(change: impl FnOnce(&mut Genesis)) -> String {
+        let mut genesis = fixture::money::genesis();
+        genesis.state().expect("the fixture obeys the rules");
+        change(&mut genesis);
+        genesis.state().map(|_| ()).expect_err("it breaks a rule").to_string()
+    }
+
+    fn role(organisation: &str, role: Role, scope: Scope) -> GenesisRole {
+        GenesisRole { organisation: Code::new(organisation).unwrap(), role, scope }
+    }
+
+    #[test]
+    fn a_role_over_what_does_not_exist_is_refused() {
+        let nowhere = [
+            (Role::Reviewer, Scope::Fund(FundCode::new("none").unwrap())),
+            (Role::BankAttestor, Scope::Account(BankAccountId::ZERO)),
+            (Role::LevyAuthority, Scope::Schedule(ScheduleCode::new("none").unwrap())),
+            (Role::Reviewer, Scope::Call(CallId::ZERO)),
+            (Role::Publisher, Scope::Funder(OrganisationId::ZERO)),
+        ];
+        for (granted, scope) in nowhere {
+            let reason = refused(|genesis| genesis.roles.push(role("lab", granted, scope)));
+            assert!(reason.starts_with("roles") && reason.contains("does not exist"), "{scope}: {reason}");
+        }
+    }
+
+    #[test]
+    fn roles_that_can_never_be_held_together_are_refused() {
+        let fund = Scope::Fund(fixture::fund());
+        let account = Scope::Account(fixture::account());
+        for (organisation, granted, scope) in [
+            ("bank_branch", Role::Ordonnateur, fund),
+            ("region", Role::Comptable, fund),
+            ("region", Role::BankAttestor, account),
+            ("bank_branch", Role::BankAttestor, account),
+            ("audit", Role::Reviewer, fund),
+        ] {
+            let reason = refused(|genesis| genesis.roles.push(role(organisation, granted, scope)));
+            let named = reason.contains("never held together") || reason.contains("attests its account");
+            assert!(named, "{organisation}, {granted}: {reason}");
+        }
+    }
+
+    #[test]
+    fn no_college_counts_more_than_a_third_of_the_validators() {
+        let reason = refused(|genesis| genesis.validators[3].college = genesis.validators[0].college);
+        assert!(reason.starts_with("validators") && reason.contains("3 of 4"), "{reason}");
+    }
+
+    #[test]
+    fn a_key_of_a_validator_is_no_other_key() {
+        let office = fixture::key("asso1");
+        let possession = prove_possession(&office, PossessionPurpose::Consensus, fixture::NAME);
+        let changes: [fn(&mut GenesisValidator); 3] = [
+            |validator| validator.network_key = fixture::key("asso1").public(),
+            |validator| validator.network_key = validator.consensus_key,
+            |validator| validator.network_key = fixture::network_key("foundation"),
+        ];
+        let mut reasons: Vec<String> =
+            changes.into_iter().map(|change| refused(|genesis| change(&mut genesis.validators[0]))).collect();
+        reasons.push(refused(|genesis| {
+            (genesis.validators[0].consensus_key, genesis.validators[0].possession) = (office.public(), possession);
+        }));
+        for reason in reasons {
+            assert!(reason.starts_with("validators"), "{reason}");
+        }
     }
 }

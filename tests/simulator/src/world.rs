@@ -81,8 +81,15 @@ fn validator(i: usize) -> GenesisValidator {
         consensus_key: key.public(),
         network_key: network_key(i),
         possession: prove_possession(&key, PossessionPurpose::Consensus, NAME),
-        college: CollegeCode::new("funders").expect("a code"),
+        college: college_code(i % COLLEGES.len()),
     }
+}
+
+/// Colleges: validators are spread over them, so that none counts more than a third.
+const COLLEGES: [&str; 3] = ["funders", "commoners", "users"];
+
+fn college_code(i: usize) -> CollegeCode {
+    CollegeCode::new(COLLEGES[i]).expect("a code")
 }
 
 /// The genesis of a network of so many validators; each is run by an organisation that also sends transactions.
@@ -110,11 +117,15 @@ pub fn genesis(validators: usize) -> Genesis {
             },
         }],
         organisations: (0..validators.max(3)).map(organisation).collect(),
-        colleges: vec![GenesisCollege {
-            code: CollegeCode::new("funders").expect("a code"),
-            name: name("funders"),
-            seats: vec![organisation_code(0)],
-        }],
+        colleges: COLLEGES
+            .iter()
+            .enumerate()
+            .map(|(i, college)| GenesisCollege {
+                code: college_code(i),
+                name: name(college),
+                seats: vec![organisation_code(i)],
+            })
+            .collect(),
         bank_accounts: vec![],
         policies: vec![],
         schedules: vec![],

@@ -571,7 +571,7 @@ async fn list(
     let mut token = matches.get_one::<String>("page-token").cloned().unwrap_or_default();
     let mut whole: Option<Json> = None;
     loop {
-        let held = whole.as_ref().map_or(0, |whole| whole[field].as_array().map_or(0, Vec::len)) as u64;
+        let held = whole.as_ref().map_or(0, |whole| rows_of(whole, field));
         if paged {
             fields.insert("page".to_owned(), json!({ "page_size": (limit - held).min(1_000), "page_token": token }));
         }
@@ -581,7 +581,7 @@ async fn list(
             None => whole = Some(answer),
             Some(whole) => append(whole, &mut answer),
         }
-        let held = whole.as_ref().map_or(0, |whole| whole[field].as_array().map_or(0, Vec::len)) as u64;
+        let held = whole.as_ref().map_or(0, |whole| rows_of(whole, field));
         if token.is_empty() || held >= limit || !paged {
             break;
         }
@@ -608,6 +608,11 @@ const PAST_GRANT_COLUMNS: &[Column] = &[
     column("amount", "/declaration/amount", Minor("/declaration/amount/currency")),
     column("purpose", "/declaration/purpose", Plain),
 ];
+
+/// Rows of an answer that count against the limit: a page of grants holds past grants too.
+fn rows_of(whole: &Json, field: &str) -> u64 {
+    [field, "past_grants"].iter().map(|name| whole[*name].as_array().map_or(0, Vec::len) as u64).sum()
+}
 
 /// Joins the lists of a further page; totals are over the whole filter and stay.
 fn append(whole: &mut Json, page: &mut Json) {

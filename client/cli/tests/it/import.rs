@@ -22,6 +22,8 @@ fn control_totals_of_real_files_are_those_of_their_publishers() {
     for (name, rows, accepted, blank, total) in [
         ("subsidies/loire-atlantique-2008-2018.csv", 18_148, 18_147, 0, "47222154088"),
         ("subsidies/roques-2017.csv", 69, 68, 0, "35155885"),
+        ("hostile/lot-2017.csv", 13, 13, 21, "87820500"),
+        ("hostile/somme-2018.csv", 41, 41, 0, "320195264"),
     ] {
         let file = shared.join("data").join(name);
         let (envelope, code) = json(folder.path(), &["import", "scdl", file.to_str().unwrap(), "--dry-run"]);
@@ -35,6 +37,52 @@ fn control_totals_of_real_files_are_those_of_their_publishers() {
         assert_eq!(data["accepted_total_minor"], total, "{name}");
         assert_eq!(data["refusals"].as_array().unwrap().len(), rows - accepted, "{name}");
     }
+}
+
+#[test]
+fn what_a_file_leaves_out_is_listed_and_the_row_without_a_beneficiary_named() {
+    let Some(shared) = shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| {
+        let file = shared.join("data").join(name);
+        json(folder.path(), &["import", "scdl", file.to_str().unwrap(), "--dry-run"]).0["data"].clone()
+    };
+    let somme = read("hostile/somme-2018.csv");
+    assert_eq!(somme["gaps"].as_object().map(|gaps| gaps.len()), Some(2), "{somme}");
+    assert_eq!(somme["encoding"], "windows-1252", "{somme}");
+    let roques = read("subsidies/roques-2017.csv");
+    let refusal = &roques["refusals"][0];
+    assert_eq!((&refusal["line"], &refusal["reason"]), (&35.into(), &"beneficiary_missing".into()), "{refusal}");
+}
+
+#[test]
+fn nothing_of_a_file_whose_amounts_are_split_is_accepted_row_by_row() {
+    let Some(shared) = shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = shared.join("data/hostile/vendee-2018.csv");
+    let (envelope, code) = json(folder.path(), &["import", "scdl", file.to_str().unwrap(), "--dry-run"]);
+    let data = &envelope["data"];
+    assert_eq!((code, &data["rows"], &data["encoding"]), (0, &114.into(), &"mixed_encoding".into()), "{data}");
+    // The verdicts that were reviewed by hand, as the reader's own test holds them.
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../exchange/tests/golden/vendee-2018.verdicts");
+    let golden = std::fs::read_to_string(golden).unwrap();
+    let expected: Vec<(u64, &str)> = golden
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let mut words = line.split(' ');
+            let row = words.next().unwrap().parse().unwrap();
+            assert_eq!(words.next(), Some("refused"), "an accepted row has no reason here: {line}");
+            (row, words.next().unwrap())
+        })
+        .collect();
+    let refusals = data["refusals"].as_array().unwrap();
+    let found: Vec<(u64, &str)> = refusals
+        .iter()
+        .map(|refusal| (refusal["line"].as_u64().unwrap(), refusal["reason"].as_str().unwrap()))
+        .collect();
+    assert_eq!((&data["accepted"], found), (&0.into(), expected));
+    assert_eq!(data["accepted_total_minor"], "0");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub struct Init {
     /// The sealed genesis; it is copied into the folder.
     #[arg(long)]
     pub genesis: PathBuf,
-    /// Secret consensus key made by 'octroid genesis join-request'; without one the node is an observer.
+    /// Secret consensus key made by 'octroid genesis join-request' or 'octroid keys new'; without one the node is an observer.
     #[arg(long)]
     pub consensus_key: Option<PathBuf>,
     /// Secret network key; made new when not given.

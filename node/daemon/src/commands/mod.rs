@@ -3,6 +3,7 @@
 mod config;
 mod genesis;
 mod init;
+mod keys;
 mod run;
 mod sign_state;
 mod testnet;
@@ -27,6 +28,9 @@ pub enum Command {
     /// Look at the settings of a node.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// The keys of a node, for a validator that joins a network which runs already.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// The guard against signing twice: carry it from one machine to another.
     #[command(subcommand)]
     SignState(sign_state::SignStateCommand),
@@ -41,6 +45,7 @@ impl Command {
             Self::Testnet(command) => command.run(),
             Self::Genesis(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Keys(command) => command.run(),
             Self::SignState(command) => command.run(),
         }
     }

@@ -117,7 +117,9 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".into(), format: LogFormat::Auto }
+        // Each vote is a line to the consensus core, each repeated announcement a warning to gossip: nothing that an operator acts on.
+        let filter = "info,arc_malachitebft_core_consensus=warn,libp2p_swarm=warn,libp2p_gossipsub=error";
+        Self { filter: filter.into(), format: LogFormat::Auto }
     }
 }
 

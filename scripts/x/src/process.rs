@@ -44,6 +44,11 @@ pub struct Programs {
 /// Builds the two programs; cargo's own progress is shown.
 pub fn build() -> Result<Programs> {
     run(&mut cargo(&["build", "--release", "--bin", "octroid", "--bin", "octroi"]))?;
+    built()
+}
+
+/// The two programs as they lie beside this one.
+pub fn built() -> Result<Programs> {
     let folder = std::env::current_exe()?.parent().context("this program lies in no folder")?.to_owned();
     let programs = Programs { octroid: folder.join("octroid"), octroi: folder.join("octroi") };
     for program in [&programs.octroid, &programs.octroi] {

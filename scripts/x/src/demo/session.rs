@@ -20,8 +20,8 @@ pub struct Session {
     turn: usize,
     keys: BTreeMap<(String, String), SecretKey>,
     ids: BTreeMap<String, OrganisationId>,
-    /// Transactions committed by this session.
-    pub acts: u64,
+    /// Greatest height that this session has seen something happen at.
+    seen: u64,
 }
 
 /// What an act did.
@@ -53,7 +53,7 @@ impl Session {
             keys.insert(whose, file.unlock(passphrase.trim())?);
         }
         let network = NetworkId::try_from(info.network.as_slice())?;
-        Ok(Self { network, name: info.network_name, channels, turn: 0, keys, ids: BTreeMap::new(), acts: 0 })
+        Ok(Self { network, name: info.network_name, channels, turn: 0, keys, ids: BTreeMap::new(), seen: 0 })
     }
 
     /// Another node each time: every one of them answers for all.
@@ -62,9 +62,27 @@ impl Session {
         self.channels[self.turn % self.channels.len()].clone()
     }
 
-    /// Queries.
-    pub fn funding(&mut self) -> FundingServiceClient<Channel> {
-        FundingServiceClient::new(self.channel())
+    /// Queries, to a node that has what this session has seen: another one may still be a block behind.
+    pub async fn funding(&mut self) -> Result<FundingServiceClient<Channel>> {
+        Ok(FundingServiceClient::new(self.caught_up().await?))
+    }
+
+    /// The next node, once it has reached the height of what was seen.
+    async fn caught_up(&mut self) -> Result<Channel> {
+        let channel = self.channel();
+        let until = std::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let status =
+                NodeServiceClient::new(channel.clone()).get_status(pb::GetStatusRequest {}).await?.into_inner();
+            let height = status.at.map_or(0, |at| at.height);
+            if height >= self.seen {
+                return Ok(channel);
+            }
+            if std::time::Instant::now() > until {
+                bail!("a node stays at height {height}, others are at {}", self.seen);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Whether every node says that it is ready.
@@ -80,7 +98,8 @@ impl Session {
     }
 
     async fn status(&mut self) -> Result<pb::GetStatusResponse> {
-        Ok(NodeServiceClient::new(self.channel()).get_status(pb::GetStatusRequest {}).await?.into_inner())
+        let channel = self.caught_up().await?;
+        Ok(NodeServiceClient::new(channel).get_status(pb::GetStatusRequest {}).await?.into_inner())
     }
 
     /// Ledger time now, milliseconds: that of the node that is furthest, since one that lags has not seen the last step of the clock.
@@ -148,7 +167,7 @@ impl Session {
         let response = TransactionServiceClient::new(self.channel()).submit_transaction(request).await;
         let response = response.map_err(|status| anyhow!("{what}: {}", status.message()))?;
         let status = response.into_inner().status.context("an answer without a status")?;
-        self.acts += 1;
+        self.seen = self.seen.max(status.height);
         match status.outcome.and_then(|receipt| receipt.outcome) {
             Some(pb::receipt::Outcome::Applied(pb::Event { event: Some(event) })) => {
                 Ok(Done { transaction: signed.id(), event })
@@ -199,7 +218,11 @@ impl Session {
             }
             bail!("the stream of events ended before a {kind}")
         };
-        tokio::time::timeout(Duration::from_secs(60), wait).await.map_err(|_| anyhow!("no {kind} within a minute"))?
+        let record: pb::EventRecord = tokio::time::timeout(Duration::from_secs(60), wait)
+            .await
+            .map_err(|_| anyhow!("no {kind} within a minute"))??;
+        self.seen = self.seen.max(record.height);
+        Ok(record)
     }
 }
 

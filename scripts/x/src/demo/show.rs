@@ -53,7 +53,7 @@ pub fn split(event: &Event) {
 /// What the bank holds of a fund.
 pub async fn bank_balance(session: &mut Session, fund: &str) -> Result<i64> {
     let request = pb::GetFundRequest { fund: fund.into(), options: None };
-    Ok(session.funding().get_fund(request).await?.into_inner().fund.context("no fund")?.bank)
+    Ok(session.funding().await?.get_fund(request).await?.into_inner().fund.context("no fund")?.bank)
 }
 
 /// The questions of the year: what was a project granted, where does the fund stand, how was the levy computed.
@@ -69,7 +69,7 @@ async fn history(session: &mut Session, project: &[u8]) -> Result<()> {
         page: None,
         options: None,
     };
-    let history = session.funding().get_grant_history(request).await?.into_inner();
+    let history = session.funding().await?.get_grant_history(request).await?.into_inner();
     for grant in &history.grants {
         let awarded =
             grant.grant.as_ref().and_then(|grant| grant.awarded.as_ref()).map_or(0, |amount| amount.minor as i64);
@@ -98,7 +98,7 @@ fn short(id: &[u8]) -> String {
 
 async fn accounts(session: &mut Session, fund: &str) -> Result<()> {
     let request = pb::GetFundRequest { fund: fund.into(), options: None };
-    let view = session.funding().get_fund(request).await?.into_inner().fund.context("no fund")?;
+    let view = session.funding().await?.get_fund(request).await?.into_inner().fund.context("no fund")?;
     let mut shown = table(&format!("Accounts of fund {fund}"), &["account", "EUR"]);
     let rows = [
         ("bank", view.bank),
@@ -131,7 +131,7 @@ async fn computation(session: &mut Session, period: &str) -> Result<()> {
         period: period.into(),
         options: None,
     };
-    let explained = session.funding().explain_assessment(request).await?.into_inner();
+    let explained = session.funding().await?.explain_assessment(request).await?.into_inner();
     let event = explained.assessment.and_then(|record| record.event).and_then(|event| event.event);
     let Some(Event::AssessLevy(assessed)) = event else { anyhow::bail!("the assessment has no event") };
     println!("\nComputation of the levy of {period}, line by line");

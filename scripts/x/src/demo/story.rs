@@ -85,14 +85,14 @@ pub async fn grants_paid(session: &mut Session, outcome: &Outcome) -> Result<u64
         page: None,
         options: None,
     };
-    let history = session.funding().get_grant_history(request).await?.into_inner();
+    let history = session.funding().await?.get_grant_history(request).await?.into_inner();
     Ok(history.grants.iter().filter(|grant| grant.paid > 0).count() as u64)
 }
 
 /// The first year whose first quarter the fund can close: that of the genesis.
 async fn first_year(session: &mut Session) -> Result<u16> {
     let request = pb::GetFundRequest { fund: FUND.into(), options: None };
-    let fund = session.funding().get_fund(request).await?.into_inner().fund.and_then(|view| view.fund);
+    let fund = session.funding().await?.get_fund(request).await?.into_inner().fund.and_then(|view| view.fund);
     let period: Period = fund.context("the network has no demo fund")?.next_period.parse()?;
     Ok(period.first_day().year())
 }
@@ -488,7 +488,7 @@ async fn decide(session: &mut Session, call: &Hash, applications: &[Hash]) -> Re
 async fn offer_of(session: &mut Session, applicant: &Applicant) -> Result<Offered> {
     let filter = pb::GrantFilter { beneficiary: session.id(applicant.code).as_bytes().to_vec(), ..Default::default() };
     let request = pb::ListGrantsRequest { filter: Some(filter), page: None, options: None };
-    let grants = session.funding().list_grants(request).await?.into_inner().grants;
+    let grants = session.funding().await?.list_grants(request).await?.into_inner().grants;
     let grant = grants.into_iter().next().with_context(|| format!("{} was offered no grant", applicant.code))?;
     let amount = grant.grant.and_then(|grant| grant.awarded).map_or(0, |amount| amount.minor);
     Ok(Offered { id: grant.id, lead: applicant.code, amount })

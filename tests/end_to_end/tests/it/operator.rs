@@ -1,21 +1,22 @@
 //! What an operator meets: each fault has its message, its hint and its exit code.
 
-use octroi_end_to_end::{Network, program};
-use std::process::{Command, Output};
+use octroi_end_to_end::{Ended, Network, program};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
-fn run(network: &Network, node: usize, more: &[&str]) -> Output {
-    Command::new(program("octroid"))
-        .arg("run")
-        .arg("--config")
-        .arg(network.home(node).join("octroid.toml"))
-        .args(more)
-        .output()
-        .expect("octroid starts")
+/// Runs a node that must end by itself.
+fn run(network: &Network, node: usize, more: &[&str]) -> Ended {
+    let mut command = Command::new(program("octroid"));
+    command.arg("run").arg("--config").arg(network.home(node).join("octroid.toml")).args(more);
+    octroi_end_to_end::run(&mut command, Duration::from_secs(20))
 }
 
-fn assert_ends(output: &Output, code: i32, says: &[&str]) {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
+#[track_caller]
+fn assert_ends(ended: &Ended, code: i32, says: &[&str]) {
+    let stderr = &ended.stderr;
+    assert_eq!(ended.code, Some(code), "{stderr}");
     for words in says {
         assert!(stderr.contains(words), "{words:?} is not said:\n{stderr}");
     }
@@ -73,7 +74,12 @@ fn a_damaged_store_ends_with_14_and_names_the_file() {
 fn two_nodes_on_one_folder_are_refused() {
     let mut network = Network::new(0);
     network.start(0);
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    // It holds the folder before it says that it has started.
+    let until = Instant::now() + Duration::from_secs(20);
+    while !network.log(0).contains("node started") {
+        assert!(Instant::now() < until, "node 0 does not start: {}", network.log(0));
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert_ends(&run(&network, 0, &[]), 3, &["in use"]);
     assert_eq!(network.stop(0), Some(0));
 }

@@ -1,0 +1,12 @@
+//! Real processes from outside: what a person, a program or an operator sees of a network on loopback.
+
+mod demo;
+mod disk;
+mod examples;
+mod governance;
+mod import;
+mod kills;
+mod network;
+mod operator;
+mod refusals;
+mod tls;

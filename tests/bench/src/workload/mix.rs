@@ -217,7 +217,7 @@ fn contribution(fund: &str, n: u64, today: LegalDate) -> PromiseContribution {
         fund: FundCode::new(fund).expect("a code"),
         amount: Amount::eur(10_000 + n),
         due: today.plus_days(90).expect("in range"),
-        earmark: (n % 2 == 0).then(|| EnvelopeCode::new("commons").expect("a code")),
+        earmark: n.is_multiple_of(2).then(|| EnvelopeCode::new("commons").expect("a code")),
         conditions: None,
     }
 }

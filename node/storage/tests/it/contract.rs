@@ -110,7 +110,7 @@ fn history(seed: u64) {
             6 => {
                 round += 1;
                 guard.sign(next, Round(round), Step::Prevote, random.number().to_be_bytes().to_vec());
-                for slot in guard.take_write() {
+                if let Some(slot) = guard.take_write() {
                     disk.write_sign_state(&slot).unwrap();
                     model_disk.write_sign_state(&slot).unwrap();
                 }

@@ -164,7 +164,7 @@ impl Session {
             max_wait_ms: 30_000,
             preflight: false,
         };
-        let response = TransactionServiceClient::new(self.channel()).submit_transaction(request).await;
+        let response = TransactionServiceClient::new(self.caught_up().await?).submit_transaction(request).await;
         let response = response.map_err(|status| anyhow!("{what}: {}", status.message()))?;
         let status = response.into_inner().status.context("an answer without a status")?;
         self.seen = self.seen.max(status.height);

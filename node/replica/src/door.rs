@@ -116,7 +116,10 @@ impl Door {
         let keys: Vec<Hash> = signed.iter().map(|bytes| key_of(bytes)).collect();
         let mut answers: Vec<Option<Result<Verified, NotVerified>>> =
             keys.iter().map(|key| self.known.get(key).cloned().map(Ok)).collect();
-        let unknown: Vec<usize> = (0..signed.len()).filter(|i| answers[*i].is_none()).collect();
+        // A client's copy and a gossiped one may come in one call: each name is checked once.
+        let mut named: BTreeMap<Hash, usize> = BTreeMap::new();
+        let unknown: Vec<usize> =
+            (0..signed.len()).filter(|i| answers[*i].is_none() && *named.entry(keys[*i]).or_insert(*i) == *i).collect();
         let results = check(&self.network, unknown.iter().map(|i| signed[*i].as_slice()));
         for (i, result) in unknown.into_iter().zip(results) {
             match &result {
@@ -125,6 +128,11 @@ impl Door {
                 Err(NotVerified::Decode(_)) => {}
             }
             answers[i] = Some(result);
+        }
+        for i in 0..signed.len() {
+            if answers[i].is_none() {
+                answers[i] = named.get(&keys[i]).and_then(|first| answers[*first].clone());
+            }
         }
         answers.into_iter().flatten().collect()
     }

@@ -70,15 +70,24 @@ fn message_id(domain: &Domain, data: &[u8]) -> MessageId {
     MessageId::new(&domain.hash(&[data]).as_bytes()[..ID_BYTES])
 }
 
+/// A tip is news each time it is told, or a node that comes back to a network at rest would not learn of it: author and number count too.
+fn tip_id(domain: &Domain, message: &Message) -> MessageId {
+    let author = message.source.map(|peer| peer.to_bytes()).unwrap_or_default();
+    let number = message.sequence_number.unwrap_or_default().to_be_bytes();
+    MessageId::new(&domain.hash(&[&message.data, &author, &number]).as_bytes()[..ID_BYTES])
+}
+
 /// Sets gossipsub up and follows both topics.
 pub(crate) fn behaviour(config: &NetworkConfig, key: &NetworkKey, topics: &Topics) -> Result<Gossip, NetworkError> {
     let failed = |reason: String| NetworkError::SetupFailed { part: "gossip", reason };
-    let domain = Domain::new("gossip");
+    let (domain, tip_domain, tip) = (Domain::new("gossip"), Domain::new("gossip-tip"), topics.hash(Topic::Tip));
     let settings = ConfigBuilder::default()
         .protocol_id(format!("/octroi/{}/gossip/1", config.prefix()), Version::V1_1)
         .validation_mode(ValidationMode::Strict)
         .validate_messages()
-        .message_id_fn(move |message: &Message| message_id(&domain, &message.data))
+        .message_id_fn(move |message: &Message| {
+            if message.topic == tip { tip_id(&tip_domain, message) } else { message_id(&domain, &message.data) }
+        })
         .flood_publish(true)
         .mesh_n(0)
         .mesh_n_low(0)
@@ -125,6 +134,20 @@ mod tests {
             assert_eq!(ours.of(&ours.hash(topic)), Some(topic));
             assert_eq!(ours.of(&others.hash(topic)), None);
         }
+    }
+
+    #[test]
+    fn a_tip_told_again_is_another_message() {
+        let domain = Domain::new("gossip-tip");
+        let told = |number| Message {
+            source: Some(NetworkKey::from_seed([7; 32]).keypair().public().to_peer_id()),
+            data: b"tip".to_vec(),
+            sequence_number: Some(number),
+            topic: Topics::new("00aa").hash(Topic::Tip),
+        };
+        let (first, again) = (told(1), told(2));
+        assert_eq!(tip_id(&domain, &first), tip_id(&domain, &first.clone()));
+        assert_ne!(tip_id(&domain, &first), tip_id(&domain, &again));
     }
 
     #[test]

@@ -20,6 +20,10 @@ use output::{Format, Printer};
 use session::Session;
 use std::process::ExitCode;
 
+/// A replay allocates as a node does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let matches = match arguments::command().try_get_matches() {
         Ok(matches) => matches,

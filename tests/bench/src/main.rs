@@ -15,6 +15,10 @@ mod workload;
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
+/// As in `octroid`, so that execution in process costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measure.
 #[derive(Debug, Parser)]
 #[command(name = "cargo x bench")]

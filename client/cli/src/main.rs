@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod hints;
 mod output;
+mod pages;
 mod reads;
 mod session;
 mod submitting;

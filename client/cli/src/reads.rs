@@ -7,6 +7,7 @@ use crate::{
         Column,
         Show::{self, Count, Id, Minor, Plain, Time},
     },
+    pages::{append, rows_of},
     session::Session,
 };
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -608,23 +609,6 @@ const PAST_GRANT_COLUMNS: &[Column] = &[
     column("amount", "/declaration/amount", Minor("/declaration/amount/currency")),
     column("purpose", "/declaration/purpose", Plain),
 ];
-
-/// Rows of an answer that count against the limit: a page of grants holds past grants too.
-fn rows_of(whole: &Json, field: &str) -> u64 {
-    [field, "past_grants"].iter().map(|name| whole[*name].as_array().map_or(0, Vec::len) as u64).sum()
-}
-
-/// Joins the lists of a further page; totals are over the whole filter and stay.
-fn append(whole: &mut Json, page: &mut Json) {
-    let (Some(whole), Some(page)) = (whole.as_object_mut(), page.as_object_mut()) else { return };
-    for (name, value) in page {
-        match (whole.get_mut(name), value) {
-            (Some(Json::Array(held)), Json::Array(more)) if !name.contains("totals") => held.append(more),
-            (Some(held), value) if name == "page" => *held = value.take(),
-            _ => {}
-        }
-    }
-}
 
 /// Asks a method by JSON and gives its answer as JSON.
 pub async fn ask(session: &mut Session, service: &str, method: &str, request: &Json) -> Result<Json> {

@@ -182,9 +182,16 @@ impl From<std::io::Error> for Failure {
 
 /// Reads a file that the command line names.
 pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>> {
+    use std::io::ErrorKind;
     std::fs::read(path).map_err(|error| {
-        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Unexpected };
-        Failure::new(exit, "FILE", format!("{}: {error}", path.display())).value("path", path.display().to_string())
+        let (exit, hint) = match error.kind() {
+            ErrorKind::NotFound => (Exit::NotFound, "check the path; it is taken from the folder that you are in"),
+            ErrorKind::IsADirectory => (Exit::Usage, "name a file in this folder"),
+            ErrorKind::PermissionDenied => (Exit::Config, "give yourself the right to read it"),
+            _ => (Exit::Unexpected, "look at the disk, then try again"),
+        };
+        let failure = Failure::new(exit, "FILE", format!("{}: {error}", path.display())).hint(hint);
+        failure.value("path", path.display().to_string())
     })
 }
 

@@ -146,3 +146,15 @@ fn every_template_of_the_program_builds() {
         assert!(!String::from_utf8_lossy(&output.stderr).contains("no such field"), "{kind}");
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("nothing.csv");
+    for (path, exit, hint) in [(missing.as_path(), 4, "check the path"), (folder.path(), 2, "name a file")] {
+        let path = path.to_str().unwrap();
+        let (envelope, code) = json(folder.path(), &["import", "scdl", path, "--dry-run"]);
+        assert_eq!((code, envelope["error"]["metadata"]["path"].as_str()), (exit, Some(path)), "{envelope}");
+        assert!(envelope["error"]["hint"].as_str().is_some_and(|said| said.starts_with(hint)), "{envelope}");
+    }
+}

@@ -17,11 +17,16 @@ use crate::{
     signer::Context,
     state::{Changes, Head, Overlay, RecordRow, SeenAdded, SeenBucket, State, minute, validator_set_of},
     transaction::{Transaction, VerifiedTransaction},
+    wire::Canonical,
 };
 use octroi_chain::{Block, CommitCertificate, Header, ValidatorSet};
 use octroi_merkle::{log::blake3_root, tree::Tree};
 use octroi_primitives::*;
 use std::collections::BTreeMap;
+
+/// Bytes of a block's receipts at most, as storage and archives keep them. A body is at most 8 MiB, and a record of an archive, which holds both,
+/// 16 MiB.
+pub const RECEIPT_BYTES: usize = (8 << 20) - (64 << 10);
 
 /// What a proposer chooses; everything else of a header follows.
 #[derive(Debug, Clone)]
@@ -102,19 +107,30 @@ impl ExecutedBlock {
     }
 }
 
-/// Makes a block of what a proposer chose, executed.
+/// Makes a block of what a proposer chose, executed. Transactions whose receipts would pass [`RECEIPT_BYTES`] are left for a later block, with all
+/// that follow them.
 ///
 /// # Errors
 /// When the choice is not valid on this state.
 pub fn propose(state: &State, proposed: Proposed) -> Result<ExecutedBlock, BlockInvalid> {
-    let Proposed { round, time, proposer, transactions, last_commit } = proposed;
+    propose_within(RECEIPT_BYTES, state, proposed)
+}
+
+fn propose_within(most: usize, state: &State, proposed: Proposed) -> Result<ExecutedBlock, BlockInvalid> {
+    let Proposed { round, time, proposer, mut transactions, last_commit } = proposed;
     let head = state.head();
     if time <= head.time {
         return Err(BlockInvalid::Time { time, parent: head.time });
     }
     check_transactions(&transactions, state, time)?;
     let height = Height(head.height.0 + 1);
-    let outcome = run(state, height, time, &proposer, &transactions)?;
+    let outcome = match run(most, state, height, time, &proposer, &transactions) {
+        Err(Unfit::Receipts { fitting, .. }) => {
+            transactions.truncate(fitting);
+            run(most, state, height, time, &proposer, &transactions)?
+        }
+        done => done?,
+    };
     let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
     let header = Header {
         version: RULES_VERSION,
@@ -140,11 +156,15 @@ pub fn propose(state: &State, proposed: Proposed) -> Result<ExecutedBlock, Block
 /// Executes a checked block and compares what its header promised.
 ///
 /// # Errors
-/// When receipts root, state root or next set differ.
+/// When receipts root, state root or next set differ, or the receipts pass [`RECEIPT_BYTES`].
 pub fn execute(state: &State, checked: CheckedBlock) -> Result<ExecutedBlock, BlockInvalid> {
+    execute_within(RECEIPT_BYTES, state, checked)
+}
+
+fn execute_within(most: usize, state: &State, checked: CheckedBlock) -> Result<ExecutedBlock, BlockInvalid> {
     let (block, transactions) = checked.into_parts();
     let header = block.header();
-    let outcome = run(state, header.height, header.time, &header.proposer, &transactions)?;
+    let outcome = run(most, state, header.height, header.time, &header.proposer, &transactions)?;
     same("receipts_root", outcome.receipts_root, header.receipts_root)?;
     same("state_root", outcome.tree.root(), header.state_root)?;
     same("next_validators_hash", outcome.validators.hash(), header.next_validators_hash)?;
@@ -180,37 +200,83 @@ pub fn seats_due(state: &State, height: Height) -> bool {
     crate::registry::validator_seat::pending(state, height).next().is_some()
 }
 
+/// Why a block is not executed to its end.
+enum Unfit {
+    Block(BlockInvalid),
+    /// The receipts pass their bound; so many transactions, the first ones, would fit.
+    Receipts {
+        fitting: usize,
+        bytes: usize,
+        most: usize,
+    },
+}
+
+impl From<Unfit> for BlockInvalid {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Block(invalid) => invalid,
+            Unfit::Receipts { fitting: _, bytes, most } => {
+                Self::Limit { what: "bytes of receipts", found: bytes as u64, limit: most as u64 }
+            }
+        }
+    }
+}
+
+/// Receipts in the making, with what they come to.
+#[derive(Default)]
+struct Written {
+    receipts: Vec<Receipt>,
+    leaves: Vec<Hash>,
+    bytes: usize,
+}
+
+impl Written {
+    fn push(&mut self, receipt: Receipt) {
+        let bytes = receipt.to_bytes();
+        // Each stands in its list behind a tag and a length of up to five bytes.
+        self.bytes += bytes.len() + 6;
+        self.leaves.push(Receipt::leaf_of(&bytes));
+        self.receipts.push(receipt);
+    }
+}
+
 fn run(
+    most: usize,
     state: &State,
     height: Height,
     time: BlockTime,
     proposer: &PublicKey,
     transactions: &[VerifiedTransaction],
-) -> Result<Executed, BlockInvalid> {
+) -> Result<Executed, Unfit> {
     let mut overlay = state.overlay();
-    let mut receipts = Vec::with_capacity(transactions.len());
+    let mut written = Written::default();
     let mut histories = Histories::default();
 
     recent_block::note(&mut overlay, state.head());
-    due_work(state, &mut overlay, height, time, &mut receipts, &mut histories);
-    let system = receipts.len();
-    for transaction in transactions {
-        let place = Place { height, time, receipt: receipts.len() as u32, transaction: transaction.id() };
+    due_work(most / 2, state, &mut overlay, height, time, &mut written, &mut histories);
+    let system = written.receipts.len();
+    for (fitting, transaction) in transactions.iter().enumerate() {
+        let place = Place { height, time, receipt: written.receipts.len() as u32, transaction: transaction.id() };
         let outcome = one(&mut overlay, place, transaction, &mut histories);
-        receipts.push(Receipt { transaction: transaction.id(), outcome });
+        written.push(Receipt { transaction: transaction.id(), outcome });
+        if written.bytes > most {
+            return Err(Unfit::Receipts { fitting, bytes: written.bytes, most });
+        }
     }
+    let Written { receipts, leaves, bytes: _ } = written;
     histories.write(&mut overlay);
     let seen = remember(&mut overlay, transactions);
     let dropped_before = forget(&mut overlay, time);
     count_quotas(&mut overlay, time, transactions, &receipts[system..]);
     note_missed_turn(&mut overlay, state, height, proposer);
 
-    let validators = validator_set_of(&overlay).map_err(|error| BlockInvalid::Header {
-        field: "next_validators_hash",
-        expected: "a set".into(),
-        found: error.to_string(),
+    let validators = validator_set_of(&overlay).map_err(|error| {
+        Unfit::Block(BlockInvalid::Header {
+            field: "next_validators_hash",
+            expected: "a set".into(),
+            found: error.to_string(),
+        })
     })?;
-    let leaves: Vec<Hash> = receipts.iter().map(Receipt::leaf).collect();
     let receipts_root = blake3_root(&leaves);
     let changes = overlay.into_changes();
     let rows = changes.rows();
@@ -269,7 +335,7 @@ pub fn advise(
 ) -> Result<Event, Refusal> {
     let mut overlay = state.overlay();
     let height = Height(state.head().height.0 + 1);
-    due_work(state, &mut overlay, height, time, &mut Vec::new(), &mut Histories::default());
+    due_work(RECEIPT_BYTES / 2, state, &mut overlay, height, time, &mut Written::default(), &mut Histories::default());
     let place = Place { height, time, receipt: 0, transaction: id };
     let cx = Context { place, organisation: asked.organisation, keys, kind: asked.payload.kind() };
     asked.payload.decide(&cx, &overlay)
@@ -283,17 +349,19 @@ pub fn system_id(height: Height, index: u32, kind: Kind, object: &Hash) -> Trans
     ))
 }
 
+/// Due work, within the block's work units and `most` bytes of receipts: the item that passes the bytes is the last one.
 fn due_work(
+    most: usize,
     state: &State,
     overlay: &mut Overlay<'_>,
     height: Height,
     time: BlockTime,
-    receipts: &mut Vec<Receipt>,
+    written: &mut Written,
     histories: &mut Histories,
 ) {
     let mut budget = overlay.parameter(Parameter::BlockWork);
-    let mut duty = |overlay: &mut Overlay<'_>, kind: Kind, object: Hash, receipts: &mut Vec<Receipt>| {
-        let receipt = receipts.len() as u32;
+    let mut duty = |overlay: &mut Overlay<'_>, kind: Kind, object: Hash, written: &mut Written| {
+        let receipt = written.receipts.len() as u32;
         let transaction = system_id(height, receipt, kind, &object);
         let place = Place { height, time, receipt, transaction };
         let outcome = match action::decide_duty(kind, &object, &place, overlay).expect("only duties are planned") {
@@ -303,7 +371,7 @@ fn due_work(
             }
             Err(refusal) => Outcome::Refused(refusal),
         };
-        receipts.push(Receipt { transaction, outcome });
+        written.push(Receipt { transaction, outcome });
     };
     let mut waiting = Waiting::new(state, time);
     while let Some(key) = waiting.first(overlay) {
@@ -311,15 +379,15 @@ fn due_work(
         let kind = Kind::of_tag(tag).expect("only known kinds are planned");
         let cost = action::duty_cost(kind, &object, overlay);
         // A single piece larger than the whole budget runs alone rather than never.
-        if cost > budget && !receipts.is_empty() {
+        if (cost > budget || written.bytes > most) && !written.receipts.is_empty() {
             break;
         }
         budget = budget.saturating_sub(cost);
         overlay.remove::<DueItem>(&key);
-        duty(overlay, kind, object, receipts);
+        duty(overlay, kind, object, written);
     }
     for (kind, object) in crate::registry::validator_seat::due_at(overlay, height) {
-        duty(overlay, kind, object, receipts);
+        duty(overlay, kind, object, written);
     }
 }
 
@@ -409,5 +477,81 @@ fn note_missed_turn(overlay: &mut Overlay<'_>, state: &State, height: Height, pr
         && overlay.has::<ValidatorSeat>(&missed)
     {
         overlay.update::<ValidatorSeat>(&missed, |seat| seat.missed_at = Some(height));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        contribution::promise_contribution::PromiseContribution,
+        due::schedule,
+        fixture::{self, Network, id, key},
+        receipt::Receipts,
+        transaction::verify,
+    };
+
+    fn promises(network: &Network, count: u8) -> Proposed {
+        let transactions = (0..count).map(|number| {
+            let promise = PromiseContribution {
+                fund: fixture::fund(),
+                amount: Amount::eur(100),
+                due: LegalDate::new(2027, 3, 31).unwrap(),
+                earmark: None,
+                conditions: None,
+            };
+            let asked = Transaction {
+                network: network.state.network(),
+                organisation: id("region"),
+                valid_until: network.now().saturating_add(600_000),
+                salt: Salt([number; 16]),
+                payload: crate::Payload::PromiseContribution(promise),
+            };
+            asked.sign(&[&key("region")])
+        });
+        let transactions = verify(&network.state.network(), transactions.collect());
+        Proposed {
+            round: Round(0),
+            time: BlockTime(network.now().0 + 1),
+            proposer: network.state.validators().select(Height(1), Round(0)).consensus_key,
+            transactions: transactions.into_iter().map(Result::unwrap).collect(),
+            last_commit: None,
+        }
+    }
+
+    #[test]
+    fn a_block_ends_where_its_receipts_would_pass_their_bound_and_a_larger_one_is_invalid() {
+        let network = fixture::network();
+        let whole = propose(&network.state, promises(&network, 10)).unwrap();
+        let size = |block: &ExecutedBlock| Receipts::bytes_of(block.receipts()).len();
+        let most = size(&whole) / 2;
+        let part = propose_within(most, &network.state, promises(&network, 10)).unwrap();
+        assert!((3..=5).contains(&part.transactions().len()), "{}", part.transactions().len());
+        assert_eq!(part.transactions().len(), part.block().transactions().len());
+        assert!(size(&part) <= most);
+        let again = |block: &ExecutedBlock| {
+            let checked = CheckedBlock::check(block.block().clone(), &network.state, |_| None).unwrap();
+            execute_within(most, &network.state, checked).map(|executed| executed.id())
+        };
+        assert_eq!(again(&part), Ok(part.id()));
+        let Err(BlockInvalid::Limit { what, .. }) = again(&whole) else { panic!("it is too large") };
+        assert_eq!(what, "bytes of receipts");
+    }
+
+    #[test]
+    fn due_work_leaves_half_of_the_receipts_to_transactions_and_carries_over() {
+        let mut network = fixture::network();
+        let at = BlockTime(network.now().0 + 1);
+        network.edit(|state| {
+            for number in 0..100u64 {
+                schedule(state, at, Kind::CloseCall, hash("test-due", &[&number.to_be_bytes()]));
+            }
+        });
+        let block = propose_within(2_000, &network.state, promises(&network, 1)).unwrap();
+        let ran = block.system_receipts();
+        assert!((5..50).contains(&ran), "{ran}");
+        assert_eq!(block.transactions().len(), 1);
+        network.state.commit(&block);
+        assert_eq!(network.state.count::<DueItem>(), 100 - ran);
     }
 }

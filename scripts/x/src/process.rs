@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The root of the repository.
+/// The root of the repository. Asked when it runs: a target folder outlives the clone that filled it.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).join("../..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
 }
 
 /// Cargo, in the repository.

@@ -57,8 +57,12 @@ pub fn has_word(line: &str, needle: &str) -> bool {
     })
 }
 
+/// The root of the repository. Asked when it runs: a target folder outlives the clone that filled it.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the root of the repository")
+    Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("run by cargo"))
+        .join("../..")
+        .canonicalize()
+        .expect("the root of the repository")
 }
 
 /// Every text file that git knows or would add.

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 /// A replay allocates as a node does.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let matches = match arguments::command().try_get_matches() {

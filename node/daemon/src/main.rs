@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 /// A quarter of a loaded node's time was the system's allocator: a block allocates and frees some hundred thousand small pieces on several threads.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A validator or observer of an octroi network.
 #[derive(Debug, Parser)]

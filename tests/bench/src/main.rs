@@ -17,7 +17,7 @@ use clap::{Parser, ValueEnum};
 
 /// As in `octroid`, so that execution in process costs what it costs there.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Measure.
 #[derive(Debug, Parser)]

@@ -321,14 +321,14 @@ impl Replay {
     /// Byte by byte: the archive's receipts are those of the execution.
     fn receipts(&mut self, executed: &ExecutedBlock, record: &BlockRecord) {
         self.done(Check::Receipts, executed.receipts().len() as u64);
-        let computed = Receipts::bytes_of(executed.receipts());
+        let computed = executed.receipts_bytes();
         if computed == record.receipts {
             return;
         }
         let detail = difference(executed.receipts(), &record.receipts);
         let evidence = vec![
             Evidence { what: "receipts", bytes: record.receipts.clone() },
-            Evidence { what: "receipts computed", bytes: computed },
+            Evidence { what: "receipts computed", bytes: computed.to_vec() },
         ];
         self.find(Spot::Height(record.height), Check::Receipts, detail, evidence);
     }

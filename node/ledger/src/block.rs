@@ -1,6 +1,6 @@
 //! Which blocks are valid, and which transactions may enter one (architecture, block validity).
 //!
-//! Mempool, proposer, validator, catch-up and audit call the same [`check_transaction`] and [`CheckedBlock::check`]. All of it is judged against the
+//! Mempool, proposer, validator, catch-up and audit call the same [`Admission::check`] and [`CheckedBlock::check`]. All of it is judged against the
 //! parent's state, so changes of keys and thresholds take effect from the next block.
 
 use crate::{
@@ -86,51 +86,89 @@ impl Inadmissible {
     }
 }
 
-/// Judges a transaction for a block of `time` that stands on `state`; uses of the quota in the same block are the caller's to add.
-///
-/// # Errors
-/// The first reason, in the order of the enum.
-pub fn check_transaction(
-    transaction: &VerifiedTransaction,
-    state: &State,
+/// Judges transactions for a block of one time that stands on one state; its parameters are read once for all of them.
+#[derive(Clone, Copy)]
+pub struct Admission<'a> {
+    state: &'a State,
     time: BlockTime,
-) -> Result<(), Inadmissible> {
-    check_asked(transaction.transaction(), transaction.id(), &transaction.keys(), transaction.size(), state, time)
+    day: u64,
+    window_minutes: u64,
+    quota_transactions: u64,
+    quota_bytes: u64,
+    seen_max: u64,
+    block_work: u64,
 }
 
-/// The same for a transaction that is not signed yet; `keys` are those that are to sign it, `size` its bytes with their signatures.
-///
-/// # Errors
-/// The first reason, in the order of the enum.
-pub fn check_asked(
-    asked: &Transaction,
-    id: TransactionId,
-    keys: &[PublicKey],
-    size: usize,
-    state: &State,
-    time: BlockTime,
-) -> Result<(), Inadmissible> {
-    let known = check_known(asked, id, keys, state, time);
-    let valid_until = asked.valid_until;
-    let overlay = state.overlay();
-    let minutes = overlay.parameter(Parameter::ValidityWindowMinutes);
-    let comes_first = matches!(known, Err(Inadmissible::WrongNetwork(_) | Inadmissible::Expired { .. }));
-    if !comes_first && valid_until > time.saturating_add(minutes * 60_000) {
-        return Err(Inadmissible::TooEarly { valid_until, time, minutes });
+impl<'a> Admission<'a> {
+    /// For a block of `time` that stands on `state`.
+    pub fn new(state: &'a State, time: BlockTime) -> Self {
+        let overlay = state.overlay();
+        Self {
+            state,
+            time,
+            day: ledger_day(time),
+            window_minutes: overlay.parameter(Parameter::ValidityWindowMinutes),
+            quota_transactions: overlay.parameter(Parameter::QuotaTransactions),
+            quota_bytes: overlay.parameter(Parameter::QuotaBytes),
+            seen_max: overlay.parameter(Parameter::MaxSeenIds),
+            block_work: overlay.parameter(Parameter::BlockWork),
+        }
     }
-    known?;
-    let day = ledger_day(time);
-    let used = state.get::<QuotaUse>(&asked.organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
-    let (transactions, bytes) =
-        (overlay.parameter(Parameter::QuotaTransactions), overlay.parameter(Parameter::QuotaBytes));
-    if used.transactions >= transactions || used.bytes + size as u64 > bytes || used.refused >= transactions / 10 {
-        return Err(Inadmissible::Quota(asked.organisation));
+
+    /// Work units of a block at most: a transaction that costs more is never in one.
+    pub fn block_work(&self) -> u64 {
+        self.block_work
     }
-    let seen = state.seen_count();
-    if seen as u64 >= overlay.parameter(Parameter::MaxSeenIds) {
-        return Err(Inadmissible::SeenFull(seen));
+
+    /// Judges a transaction; uses of the quota in the same block are the caller's to add.
+    ///
+    /// # Errors
+    /// The first reason, in the order of the enum.
+    pub fn check(&self, transaction: &VerifiedTransaction) -> Result<(), Inadmissible> {
+        self.check_asked(transaction.transaction(), transaction.id(), &transaction.keys(), transaction.size())
     }
-    Ok(())
+
+    /// The same for a transaction that is not signed yet; `keys` are those that are to sign it, `size` its bytes with their signatures.
+    ///
+    /// # Errors
+    /// The first reason, in the order of the enum.
+    pub fn check_asked(
+        &self,
+        asked: &Transaction,
+        id: TransactionId,
+        keys: &[PublicKey],
+        size: usize,
+    ) -> Result<(), Inadmissible> {
+        let Self {
+            state,
+            time,
+            day,
+            window_minutes: minutes,
+            quota_transactions,
+            quota_bytes,
+            seen_max,
+            block_work: _,
+        } = *self;
+        let known = check_known(asked, id, keys, state, time);
+        let valid_until = asked.valid_until;
+        let comes_first = matches!(known, Err(Inadmissible::WrongNetwork(_) | Inadmissible::Expired { .. }));
+        if !comes_first && valid_until > time.saturating_add(minutes * 60_000) {
+            return Err(Inadmissible::TooEarly { valid_until, time, minutes });
+        }
+        known?;
+        let used = state.get::<QuotaUse>(&asked.organisation).map_or(QuotaUse::fresh(day), |used| used.on(day));
+        if used.transactions >= quota_transactions
+            || used.bytes + size as u64 > quota_bytes
+            || used.refused >= quota_transactions / 10
+        {
+            return Err(Inadmissible::Quota(asked.organisation));
+        }
+        let seen = state.seen_count();
+        if seen as u64 >= seen_max {
+            return Err(Inadmissible::SeenFull(seen));
+        }
+        Ok(())
+    }
 }
 
 /// What costs least and refuses most: network, end of validity, id, and keys that may sign. Asked before signatures are checked, so that nobody
@@ -252,14 +290,14 @@ pub struct CheckedBlock {
 impl CheckedBlock {
     /// The whole check, save what only execution can tell (receipts root, state root, next set).
     ///
-    /// `known` gives transactions that this node verified before, by the hash of their signed bytes; only the others are checked again.
+    /// `known` gives transactions of the block that this node verified before, by their position; only the others are checked again.
     ///
     /// # Errors
     /// The first reason.
     pub fn check(
         block: Block,
         state: &State,
-        mut known: impl FnMut(&[u8]) -> Option<VerifiedTransaction>,
+        mut known: impl FnMut(usize) -> Option<VerifiedTransaction>,
     ) -> Result<Self, BlockInvalid> {
         check_header(block.header(), &block, state)?;
         let overlay = state.overlay();
@@ -271,7 +309,7 @@ impl CheckedBlock {
         let mut transactions: Vec<Option<VerifiedTransaction>> = Vec::with_capacity(block.transactions().len());
         let mut unknown = Vec::new();
         for (index, bytes) in block.transactions().iter().enumerate() {
-            match known(bytes) {
+            match known(index) {
                 Some(transaction) => transactions.push(Some(transaction)),
                 None => {
                     let signed =
@@ -317,12 +355,13 @@ pub fn check_transactions(
     time: BlockTime,
 ) -> Result<(), BlockInvalid> {
     let overlay = state.overlay();
+    let admission = Admission::new(state, time);
     let mut ids = BTreeSet::new();
     let mut used: BTreeMap<OrganisationId, (u64, u64)> = BTreeMap::new();
     let mut work = 0u64;
     for (index, transaction) in transactions.iter().enumerate() {
         let fail = |error| BlockInvalid::Inadmissible { index, error };
-        check_transaction(transaction, state, time).map_err(fail)?;
+        admission.check(transaction).map_err(fail)?;
         if !ids.insert(transaction.id()) {
             return Err(fail(Inadmissible::Duplicate(transaction.id())));
         }

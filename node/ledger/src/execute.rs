@@ -54,6 +54,7 @@ pub struct ExecutedBlock {
 #[derive(Debug, Clone)]
 struct Executed {
     receipts: Vec<Receipt>,
+    receipts_bytes: Vec<u8>,
     system: usize,
     changes: Changes,
     rows: Vec<RecordRow>,
@@ -80,6 +81,10 @@ impl ExecutedBlock {
     /// Receipts: those of due work first, then one for each transaction.
     pub fn receipts(&self) -> &[Receipt] {
         &self.outcome.receipts
+    }
+    /// Canonical bytes of the [`crate::receipt::Receipts`] of the block, as they are stored and archived.
+    pub fn receipts_bytes(&self) -> &[u8] {
+        &self.outcome.receipts_bytes
     }
     /// How many receipts are of due work.
     pub fn system_receipts(&self) -> usize {
@@ -222,20 +227,39 @@ impl From<Unfit> for BlockInvalid {
     }
 }
 
-/// Receipts in the making, with what they come to.
+/// Receipts in the making, with their bytes and leaves.
 #[derive(Default)]
 struct Written {
     receipts: Vec<Receipt>,
+    bytes: Vec<u8>,
     leaves: Vec<Hash>,
-    bytes: usize,
 }
 
 impl Written {
-    fn push(&mut self, receipt: Receipt) {
-        let bytes = receipt.to_bytes();
-        // Each stands in its list behind a tag and a length of up to five bytes.
-        self.bytes += bytes.len() + 6;
+    /// Posted, applied and written down; or refused without a trace.
+    fn add(
+        &mut self,
+        overlay: &mut Overlay<'_>,
+        place: &Place,
+        decided: Result<Event, Refusal>,
+        histories: &mut Histories,
+    ) {
+        let transaction = place.transaction;
+        let (receipt, bytes) = match decided {
+            Ok(event) => {
+                let bytes = event.to_bytes();
+                make_so(overlay, place, &event, &bytes, histories);
+                let bytes = Receipt::bytes_around(&transaction, event.kind(), &bytes);
+                (Receipt { transaction, outcome: Outcome::Applied(event) }, bytes)
+            }
+            Err(refusal) => {
+                let receipt = Receipt { transaction, outcome: Outcome::Refused(refusal) };
+                let bytes = receipt.to_bytes();
+                (receipt, bytes)
+            }
+        };
         self.leaves.push(Receipt::leaf_of(&bytes));
+        Receipt::append(&mut self.bytes, &bytes);
         self.receipts.push(receipt);
     }
 }
@@ -257,13 +281,13 @@ fn run(
     let system = written.receipts.len();
     for (fitting, transaction) in transactions.iter().enumerate() {
         let place = Place { height, time, receipt: written.receipts.len() as u32, transaction: transaction.id() };
-        let outcome = one(&mut overlay, place, transaction, &mut histories);
-        written.push(Receipt { transaction: transaction.id(), outcome });
-        if written.bytes > most {
-            return Err(Unfit::Receipts { fitting, bytes: written.bytes, most });
+        let decided = decide(&overlay, place, transaction);
+        written.add(&mut overlay, &place, decided, &mut histories);
+        if written.bytes.len() > most {
+            return Err(Unfit::Receipts { fitting, bytes: written.bytes.len(), most });
         }
     }
-    let Written { receipts, leaves, bytes: _ } = written;
+    let Written { receipts, bytes: receipts_bytes, leaves } = written;
     histories.write(&mut overlay);
     let seen = remember(&mut overlay, transactions);
     let dropped_before = forget(&mut overlay, time);
@@ -283,35 +307,35 @@ fn run(
     let mut updates: Vec<(Hash, Option<Hash>)> = rows.iter().map(RecordRow::leaf).collect();
     updates.sort_unstable_by_key(|(key, _)| *key);
     let tree = state.tree().update(&updates);
-    Ok(Executed { receipts, system, changes, rows, tree, seen, dropped_before, validators, receipts_root })
+    Ok(Executed {
+        receipts,
+        receipts_bytes,
+        system,
+        changes,
+        rows,
+        tree,
+        seen,
+        dropped_before,
+        validators,
+        receipts_root,
+    })
 }
 
-/// One transaction: decided, posted, applied; or refused without a trace.
-fn one(
-    overlay: &mut Overlay<'_>,
-    place: Place,
-    transaction: &VerifiedTransaction,
-    histories: &mut Histories,
-) -> Outcome {
+/// What one transaction would do now.
+fn decide(overlay: &Overlay<'_>, place: Place, transaction: &VerifiedTransaction) -> Result<Event, Refusal> {
     let asked = transaction.transaction();
     let keys = transaction.keys();
     let cx = Context { place, organisation: asked.organisation, keys: &keys, kind: asked.payload.kind() };
-    match asked.payload.decide(&cx, overlay) {
-        Ok(event) => {
-            make_so(overlay, &place, &event, histories);
-            Outcome::Applied(event)
-        }
-        Err(refusal) => Outcome::Refused(refusal),
-    }
+    asked.payload.decide(&cx, overlay)
 }
 
 /// Writes an event: its postings through the one function that moves money, then the rest, then the histories of its subjects.
-fn make_so(overlay: &mut Overlay<'_>, place: &Place, event: &Event, histories: &mut Histories) {
+fn make_so(overlay: &mut Overlay<'_>, place: &Place, event: &Event, bytes: &[u8], histories: &mut Histories) {
     if let Some(postings) = event.postings() {
         accounts::post(overlay, postings);
     }
     event.apply(place, overlay);
-    histories.add(place, event);
+    histories.add(place, event, bytes);
 }
 
 /// Runs a payload against a state as if it stood alone in the next block: advice, never a promise.
@@ -364,14 +388,8 @@ fn due_work(
         let receipt = written.receipts.len() as u32;
         let transaction = system_id(height, receipt, kind, &object);
         let place = Place { height, time, receipt, transaction };
-        let outcome = match action::decide_duty(kind, &object, &place, overlay).expect("only duties are planned") {
-            Ok(event) => {
-                make_so(overlay, &place, &event, histories);
-                Outcome::Applied(event)
-            }
-            Err(refusal) => Outcome::Refused(refusal),
-        };
-        written.push(Receipt { transaction, outcome });
+        let decided = action::decide_duty(kind, &object, &place, overlay).expect("only duties are planned");
+        written.add(overlay, &place, decided, histories);
     };
     let mut waiting = Waiting::new(state, time);
     while let Some(key) = waiting.first(overlay) {
@@ -379,7 +397,7 @@ fn due_work(
         let kind = Kind::of_tag(tag).expect("only known kinds are planned");
         let cost = action::duty_cost(kind, &object, overlay);
         // A single piece larger than the whole budget runs alone rather than never.
-        if (cost > budget || written.bytes > most) && !written.receipts.is_empty() {
+        if (cost > budget || written.bytes.len() > most) && !written.receipts.is_empty() {
             break;
         }
         budget = budget.saturating_sub(cost);
@@ -396,8 +414,8 @@ fn due_work(
 struct Histories(BTreeMap<RecordRef, Vec<Hash>>);
 
 impl Histories {
-    fn add(&mut self, place: &Place, event: &Event) {
-        let hash = event_hash(place.height, place.receipt, event.kind(), &event.to_bytes());
+    fn add(&mut self, place: &Place, event: &Event, bytes: &[u8]) {
+        let hash = event_hash(place.height, place.receipt, event.kind(), bytes);
         for subject in event.subjects() {
             self.0.entry(subject).or_default().push(hash);
         }

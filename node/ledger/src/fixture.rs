@@ -17,7 +17,7 @@ use crate::{
     execute::{Proposed, execute, propose},
     genesis::*,
     network::NetworkKind,
-    receipt::{Outcome, Receipt},
+    receipt::{Outcome, Receipt, Receipts},
     refusal::Refusal,
     registry::{
         fund::Fund,
@@ -461,6 +461,7 @@ impl Network {
         self.commit = Some(CommitCertificate::of_precommits(height, Round(0), executed.id(), votes));
         self.state.commit(&executed);
         assert_eq!(crate::accounts::invariants::check_touched(&self.state, &executed), []);
+        assert_eq!(executed.receipts_bytes(), Receipts::bytes_of(executed.receipts()), "bytes made along the way");
         for receipt in executed.receipts() {
             assert_is_read_back(receipt);
         }

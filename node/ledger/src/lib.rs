@@ -37,7 +37,7 @@ pub mod transaction;
 pub mod wire;
 
 pub use action::{Action, Duty, Effect, Event, Family, Kind, Payload, Place};
-pub use block::{BlockInvalid, CheckedBlock, Inadmissible, RULES_VERSION, check_asked, check_known, check_transaction};
+pub use block::{Admission, BlockInvalid, CheckedBlock, Inadmissible, RULES_VERSION, check_known};
 pub use execute::{ExecutedBlock, Proposed, advise, execute, propose, simulate};
 pub use genesis::{Genesis, GenesisInvalid};
 pub use receipt::{Outcome, Receipt, Receipts};

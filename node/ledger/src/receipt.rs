@@ -6,6 +6,7 @@ use crate::{
     wire::{Canonical, Wire, WireError, pb},
 };
 use octroi_primitives::{Hash, TransactionId, hash};
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 /// Applied, with what changed; or refused, with why.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,21 @@ impl Receipt {
         hash("receipt", &[bytes])
     }
 
+    /// The canonical bytes of the receipt of an applied transaction, around those of its event: an event is encoded once a block.
+    pub(crate) fn bytes_around(transaction: &TransactionId, kind: Kind, event: &[u8]) -> Vec<u8> {
+        let mut applied = Vec::with_capacity(event.len() + 8);
+        put_bytes(&mut applied, u32::from(kind.tag()), event);
+        let mut bytes = Vec::with_capacity(applied.len() + 40);
+        put_bytes(&mut bytes, 1, transaction.as_bytes());
+        put_bytes(&mut bytes, 2, &applied);
+        bytes
+    }
+
+    /// Adds the canonical bytes of a receipt to those of the [`Receipts`] before it.
+    pub(crate) fn append(receipts: &mut Vec<u8>, receipt: &[u8]) {
+        put_bytes(receipts, 1, receipt);
+    }
+
     /// The event, if it was applied.
     pub fn event(&self) -> Option<&Event> {
         match &self.outcome {
@@ -51,6 +67,13 @@ impl Receipt {
             Outcome::Refused(refusal) => refusal.kind,
         }
     }
+}
+
+/// A field of bytes, or of a message that is encoded already.
+fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
+    encode_key(field, WireType::LengthDelimited, out);
+    encode_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
 }
 
 impl Wire for Receipt {

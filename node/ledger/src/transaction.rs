@@ -5,7 +5,8 @@ use crate::{
     wire::{Canonical, Wire, WireError, pb},
 };
 use octroi_primitives::*;
-use prost::Message;
+use prost::{Message, length_delimiter_len};
+use std::sync::Arc;
 
 /// Greatest size of a signed transaction, bytes.
 pub const MAX_TRANSACTION_BYTES: usize = 64 * 1024;
@@ -186,6 +187,13 @@ impl SignedTransaction {
         hash("transaction-leaf", &[self.id.as_bytes(), &signed])
     }
 
+    /// Bytes of [`SignedTransaction::encode`], without encoding: each field is behind a tag of one byte and its length.
+    pub fn size(&self) -> usize {
+        const SIGNATURE: usize = 2 + size_of::<PublicKey>() + 2 + size_of::<Signature>();
+        let field = |bytes: usize| 1 + length_delimiter_len(bytes) + bytes;
+        field(self.body.len()) + self.signatures.len() * field(SIGNATURE)
+    }
+
     /// Canonical bytes of the signed message.
     pub fn encode(&self) -> Vec<u8> {
         self.to_message().encode_to_vec()
@@ -229,29 +237,38 @@ impl SignedTransaction {
 #[error("signature of transaction {0} does not verify")]
 pub struct SignatureInvalid(pub TransactionId);
 
-/// Every signature was checked: the only way in is [`verify`].
+/// Every signature was checked: the only way in is [`verify`]. Clones share one copy, from the door through the mempool into blocks.
 #[derive(Debug, Clone, PartialEq)]
-pub struct VerifiedTransaction {
+pub struct VerifiedTransaction(Arc<Checked>);
+
+#[derive(Debug, PartialEq)]
+struct Checked {
     signed: SignedTransaction,
     size: usize,
+    leaf: Hash,
 }
 
 impl core::ops::Deref for VerifiedTransaction {
     type Target = SignedTransaction;
     fn deref(&self) -> &SignedTransaction {
-        &self.signed
+        &self.0.signed
     }
 }
 
 impl VerifiedTransaction {
     /// Bytes of the signed message, as they count against limits and quotas.
     pub fn size(&self) -> usize {
-        self.size
+        self.0.size
+    }
+
+    /// [`SignedTransaction::leaf`], computed once.
+    pub fn leaf(&self) -> Hash {
+        self.0.leaf
     }
 
     /// The signing keys, ascending.
     pub fn keys(&self) -> Vec<PublicKey> {
-        self.signed.signatures.iter().map(|signature| signature.key).collect()
+        self.signatures().iter().map(|signature| signature.key).collect()
     }
 }
 
@@ -276,8 +293,8 @@ pub fn verify(
             if !valid || signed.transaction.network != *network {
                 return Err(SignatureInvalid(signed.id));
             }
-            let size = signed.to_message().encoded_len();
-            Ok(VerifiedTransaction { signed, size })
+            let (size, leaf) = (signed.size(), signed.leaf());
+            Ok(VerifiedTransaction(Arc::new(Checked { signed, size, leaf })))
         })
         .collect()
 }

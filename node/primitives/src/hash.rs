@@ -17,6 +17,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
 
@@ -26,8 +27,23 @@ use crate::error::PrimitiveError;
 use crate::id::NetworkId;
 
 /// 32 bytes that stand for something hashed. Ordered by bytes; written as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Hash(pub [u8; 32]);
+
+impl Ord for Hash {
+    /// By the first eight bytes as one number, which decides between two hashes but for one case in 2^64: maps by hash and by id are searched all
+    /// the time.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let first = |Self([a, b, c, d, e, f, g, h, ..]): &Self| u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+        first(self).cmp(&first(other)).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Hash {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Hash {
     /// Thirty-two zero bytes: "none" where a hash is asked for and there is nothing to hash.

@@ -245,11 +245,8 @@ impl Replica {
 
     /// The whole check of a block on the state; what the door has checked is not checked again.
     pub(crate) fn check_and_execute(&self, body: Body) -> Result<ExecutedBlock, octroi_ledger::BlockInvalid> {
-        let Body { block, verified, .. } = body;
-        let known = |bytes: &[u8]| {
-            let verified = verified.get(&crate::door::key_of(bytes))?;
-            Some(octroi_ledger::VerifiedTransaction::clone(verified))
-        };
+        let Body { block, mut verified, .. } = body;
+        let known = |index: usize| verified.get_mut(index)?.take();
         execute(&self.state, CheckedBlock::check(*block, &self.state, known)?)
     }
 

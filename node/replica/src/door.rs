@@ -1,7 +1,4 @@
 //! The check in front of a replica: decoding and signatures, once a transaction, whatever the number of its copies.
-//!
-//! A host with threads asks [`Door::claim`] under a lock, checks what is [`Claim::Fresh`] outside it with [`check`], and hands the result to
-//! [`Door::keep`]; [`Door::open`] does all of it in one call.
 
 use octroi_ledger::{
     SignedTransaction, VerifiedTransaction,
@@ -9,13 +6,10 @@ use octroi_ledger::{
     verify,
 };
 use octroi_primitives::{Hash, NetworkId, hash};
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, VecDeque};
 
 /// A transaction whose signatures were checked, shared by door, mempool and blocks.
-pub type Verified = Arc<VerifiedTransaction>;
+pub type Verified = VerifiedTransaction;
 
 /// Name of the exact signed bytes, signatures included: another set of signatures is another name.
 pub fn key_of(signed: &[u8]) -> Hash {
@@ -33,15 +27,29 @@ pub enum NotVerified {
     Signature(#[from] SignatureInvalid),
 }
 
-/// What the door knows of some bytes.
+/// A signed transaction on its way through the door, under the name of its exact bytes.
 #[derive(Clone, Debug)]
-pub enum Claim {
-    /// Checked before.
-    Known(Verified),
-    /// Another thread checks it at this moment.
-    InFlight,
-    /// New: the caller checks it and calls [`Door::keep`] or [`Door::reject`].
-    Fresh,
+pub struct Arrival {
+    key: Hash,
+    signed: Result<SignedTransaction, DecodeError>,
+}
+
+impl Arrival {
+    /// From its bytes.
+    pub fn decode(bytes: &[u8]) -> Self {
+        Self { key: key_of(bytes), signed: SignedTransaction::decode(bytes) }
+    }
+
+    /// What it says, when it says anything.
+    pub fn signed(&self) -> Option<&SignedTransaction> {
+        self.signed.as_ref().ok()
+    }
+}
+
+impl From<SignedTransaction> for Arrival {
+    fn from(signed: SignedTransaction) -> Self {
+        Self { key: key_of(&signed.encode()), signed: Ok(signed) }
+    }
 }
 
 /// Remembers which signed bytes were checked, up to a bound of bytes, the oldest forgotten first.
@@ -52,7 +60,6 @@ pub struct Door {
     bytes: usize,
     known: BTreeMap<Hash, Verified>,
     order: VecDeque<Hash>,
-    in_flight: BTreeSet<Hash>,
     signatures_checked: u64,
 }
 
@@ -65,7 +72,6 @@ impl Door {
             bytes: 0,
             known: BTreeMap::new(),
             order: VecDeque::new(),
-            in_flight: BTreeSet::new(),
             signatures_checked: 0,
         }
     }
@@ -75,23 +81,13 @@ impl Door {
         self.network
     }
 
-    /// Signatures checked so far, by [`Door::open`] and as told by [`Door::keep`] and [`Door::reject`].
+    /// Signatures checked so far, those that failed included.
     pub fn signatures_checked(&self) -> u64 {
         self.signatures_checked
     }
 
-    /// Asks what is known of a key, and reserves it when nothing is.
-    pub fn claim(&mut self, key: &Hash) -> Claim {
-        if let Some(verified) = self.known.get(key) {
-            return Claim::Known(verified.clone());
-        }
-        if self.in_flight.insert(*key) { Claim::Fresh } else { Claim::InFlight }
-    }
-
     /// Remembers a checked transaction.
-    pub fn keep(&mut self, key: Hash, verified: Verified) {
-        self.in_flight.remove(&key);
-        self.signatures_checked += verified.signatures().len() as u64;
+    fn keep(&mut self, key: Hash, verified: Verified) {
         let size = verified.size();
         if self.known.insert(key, verified).is_none() {
             self.bytes += size;
@@ -105,63 +101,50 @@ impl Door {
         }
     }
 
-    /// Gives a reservation back: the bytes are bad, after so many signatures were checked.
-    pub fn reject(&mut self, key: &Hash, signatures: u64) {
-        self.in_flight.remove(key);
-        self.signatures_checked += signatures;
+    /// Decodes and checks what is not known yet, in one batch.
+    pub fn open(&mut self, signed: &[Vec<u8>]) -> Vec<Result<Verified, NotVerified>> {
+        let keys = signed.iter().map(|bytes| key_of(bytes)).collect();
+        self.answer(keys, |i| SignedTransaction::decode(&signed[i]))
     }
 
-    /// Decodes and checks what is not known yet, in one batch. What another thread has in flight is checked again.
-    pub fn open(&mut self, signed: &[Vec<u8>]) -> Vec<Result<Verified, NotVerified>> {
-        let keys: Vec<Hash> = signed.iter().map(|bytes| key_of(bytes)).collect();
-        let mut answers: Vec<Option<Result<Verified, NotVerified>>> =
-            keys.iter().map(|key| self.known.get(key).cloned().map(Ok)).collect();
+    /// Checks what is not known yet, in one batch: for who has decoded them already.
+    pub fn admit(&mut self, arrivals: Vec<Arrival>) -> Vec<Result<Verified, NotVerified>> {
+        let (keys, mut signed): (Vec<Hash>, Vec<_>) =
+            arrivals.into_iter().map(|Arrival { key, signed }| (key, Some(signed))).unzip();
+        self.answer(keys, |i| signed[i].take().expect("asked for once"))
+    }
+
+    fn answer(
+        &mut self,
+        keys: Vec<Hash>,
+        mut decoded: impl FnMut(usize) -> Result<SignedTransaction, DecodeError>,
+    ) -> Vec<Result<Verified, NotVerified>> {
+        let mut answers: Vec<Option<Result<Verified, NotVerified>>> = Vec::with_capacity(keys.len());
         // A client's copy and a gossiped one may come in one call: each name is checked once.
         let mut named: BTreeMap<Hash, usize> = BTreeMap::new();
-        let unknown: Vec<usize> =
-            (0..signed.len()).filter(|i| answers[*i].is_none() && *named.entry(keys[*i]).or_insert(*i) == *i).collect();
-        let results = check(&self.network, unknown.iter().map(|i| signed[*i].as_slice()));
-        for (i, result) in unknown.into_iter().zip(results) {
-            match &result {
-                Ok(verified) => self.keep(keys[i], verified.clone()),
-                Err(NotVerified::Signature(_)) => self.signatures_checked += 1,
-                Err(NotVerified::Decode(_)) => {}
-            }
-            answers[i] = Some(result);
+        let (mut fresh, mut signed) = (Vec::new(), Vec::new());
+        for (i, key) in keys.iter().enumerate() {
+            let known = self.known.get(key).cloned().map(Ok);
+            answers.push(match known {
+                None if *named.entry(*key).or_insert(i) == i => match decoded(i) {
+                    Ok(transaction) => {
+                        self.signatures_checked += transaction.signatures().len() as u64;
+                        fresh.push(i);
+                        signed.push(transaction);
+                        None
+                    }
+                    Err(error) => Some(Err(error.into())),
+                },
+                known => known,
+            });
         }
-        for i in 0..signed.len() {
-            if answers[i].is_none() {
-                answers[i] = named.get(&keys[i]).and_then(|first| answers[*first].clone());
+        for (i, result) in fresh.into_iter().zip(verify(&self.network, signed)) {
+            if let Ok(verified) = &result {
+                self.keep(keys[i], verified.clone());
             }
+            answers[i] = Some(result.map_err(NotVerified::from));
         }
-        answers.into_iter().flatten().collect()
+        let first = |i: usize| answers[named[&keys[i]]].clone().expect("each name is answered where it stands first");
+        (0..keys.len()).map(|i| answers[i].clone().unwrap_or_else(|| first(i))).collect()
     }
-}
-
-/// Decodes and checks transactions in one batch, without memory.
-pub fn check<'a>(
-    network: &NetworkId,
-    signed: impl IntoIterator<Item = &'a [u8]>,
-) -> Vec<Result<Verified, NotVerified>> {
-    let decoded: Vec<Result<SignedTransaction, DecodeError>> =
-        signed.into_iter().map(SignedTransaction::decode).collect();
-    let mut good = Vec::new();
-    let mut answers: Vec<Option<NotVerified>> = Vec::with_capacity(decoded.len());
-    for result in decoded {
-        match result {
-            Ok(signed) => {
-                good.push(signed);
-                answers.push(None);
-            }
-            Err(error) => answers.push(Some(error.into())),
-        }
-    }
-    let mut verified = verify(network, good).into_iter();
-    answers
-        .into_iter()
-        .map(|bad| match bad {
-            Some(error) => Err(error),
-            None => verified.next().expect("one answer for each that decodes").map(Arc::new).map_err(NotVerified::from),
-        })
-        .collect()
 }

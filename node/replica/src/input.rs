@@ -2,7 +2,7 @@
 
 use crate::{
     Verified,
-    door::{Door, key_of},
+    door::Door,
     wire::{BlocksRequest, BodyRequest, Tip},
 };
 use octroi_chain::{Block, Canonical, ChainError, CommitCertificate};
@@ -10,7 +10,7 @@ use octroi_consensus::{Message, Timeout};
 use octroi_ledger::SignedTransaction;
 use octroi_merkle::log::blake3_root;
 use octroi_primitives::{BlockId, Hash, Height, PublicKey};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// The host's clock at an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,8 +82,8 @@ pub struct Body {
     pub(crate) id: BlockId,
     /// The canonical bytes of the block.
     pub(crate) bytes: Arc<[u8]>,
-    /// By [`crate::door::key_of`].
-    pub(crate) verified: BTreeMap<Hash, Verified>,
+    /// At the position of each transaction that was checked.
+    pub(crate) verified: Vec<Option<Verified>>,
 }
 
 impl Body {
@@ -94,12 +94,7 @@ impl Body {
     /// The bytes are no canonical block, or its transactions are not those its header names; whoever sent them is to be scored.
     pub fn open(bytes: &[u8], door: &mut Door) -> Result<Self, ChainError> {
         let block = Block::decode(bytes)?;
-        let mut verified = BTreeMap::new();
-        for (signed, answer) in block.transactions().iter().zip(door.open(block.transactions())) {
-            if let Ok(transaction) = answer {
-                verified.insert(key_of(signed), transaction);
-            }
-        }
+        let verified = door.open(block.transactions()).into_iter().map(Result::ok).collect();
         Self::of(block, bytes, verified)
     }
 
@@ -108,21 +103,18 @@ impl Body {
     /// # Errors
     /// As [`Body::open`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ChainError> {
-        Self::of(Block::decode(bytes)?, bytes, BTreeMap::new())
+        let block = Block::decode(bytes)?;
+        let unknown = vec![None; block.transactions().len()];
+        Self::of(block, bytes, unknown)
     }
 
-    /// For hosts that check signatures on threads: a decoded block, its canonical bytes, and those of its transactions that were checked, by
-    /// [`key_of`].
-    ///
-    /// # Errors
-    /// [`ChainError::Field`] when the transactions are not those of the header: it is not the block's body, whoever sent it.
-    pub fn of(block: Block, bytes: &[u8], verified: BTreeMap<Hash, Verified>) -> Result<Self, ChainError> {
+    fn of(block: Block, bytes: &[u8], verified: Vec<Option<Verified>>) -> Result<Self, ChainError> {
         let other = ChainError::Field { field: "block.transactions", reason: "not those that the header names" };
-        let leaf = |signed: &Vec<u8>| match verified.get(&key_of(signed)) {
+        let leaf = |(signed, verified): (&Vec<u8>, &Option<Verified>)| match verified {
             Some(transaction) => Some(transaction.leaf()),
             None => SignedTransaction::decode(signed).ok().map(|transaction| transaction.leaf()),
         };
-        let leaves: Option<Vec<Hash>> = block.transactions().iter().map(leaf).collect();
+        let leaves: Option<Vec<Hash>> = block.transactions().iter().zip(&verified).map(leaf).collect();
         if leaves.map(|leaves| blake3_root(&leaves)) != Some(block.header().transactions_root) {
             return Err(other);
         }

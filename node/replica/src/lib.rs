@@ -31,7 +31,7 @@ mod store;
 pub mod wire;
 
 pub use config::Config;
-pub use door::{Claim, Door, NotVerified, Verified};
+pub use door::{Arrival, Door, NotVerified, Verified};
 pub use error::{RecoverError, ReplicaError};
 pub use input::{Body, CertifiedBody, ClientToken, GossipToken, Input, Now, Origin, Peer, RequestToken, Timer};
 pub use mempool::Refused;

@@ -4,10 +4,7 @@
 //! what would make a block invalid.
 
 use crate::{Config, Verified};
-use octroi_ledger::{
-    Inadmissible, State, VerifiedTransaction, block::ledger_day, check_transaction, parameters::Parameter,
-    quota::QuotaUse,
-};
+use octroi_ledger::{Admission, Inadmissible, State, block::ledger_day, parameters::Parameter, quota::QuotaUse};
 use octroi_primitives::{BlockTime, OrganisationId, TransactionId};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -171,8 +168,8 @@ impl Mempool {
         self.len() as u64 >= transactions || self.bytes as u64 >= bytes || self.work >= work
     }
 
-    /// Takes a transaction in, judged for a block of `time` on `state`.
-    pub fn admit(&mut self, transaction: Verified, state: &State, time: BlockTime) -> Result<(), Refused> {
+    /// Takes a transaction in, judged for the block that `admission` stands for.
+    pub fn admit(&mut self, transaction: Verified, admission: &Admission<'_>) -> Result<(), Refused> {
         let id = transaction.id();
         if self.places.contains_key(&id) {
             return Err(Refused::Pending(id));
@@ -187,8 +184,8 @@ impl Mempool {
         if waiting >= self.organisation_max {
             return Err(Refused::OrganisationFull { organisation, waiting });
         }
-        check_transaction(&transaction, state, time)?;
-        let limit = state.overlay().parameter(Parameter::BlockWork);
+        admission.check(&transaction)?;
+        let limit = admission.block_work();
         if cost > limit {
             return Err(Refused::TooMuchWork { cost, limit });
         }
@@ -202,7 +199,8 @@ impl Mempool {
     }
 
     /// Chooses transactions of at most `bytes` for a block of `time` on `state`, and drops those that can no longer enter one.
-    pub fn select(&mut self, state: &State, time: BlockTime, bytes: u64) -> (Vec<VerifiedTransaction>, Dropped) {
+    pub fn select(&mut self, state: &State, time: BlockTime, bytes: u64) -> (Vec<Verified>, Dropped) {
+        let admission = Admission::new(state, time);
         let mut budget = Budget::of(state);
         budget.bytes = budget.bytes.min(bytes);
         let mut dropped = Vec::new();
@@ -226,7 +224,7 @@ impl Mempool {
             lanes.retain_mut(|(queue, allowance)| {
                 loop {
                     let Some(transaction) = queue.next() else { return false };
-                    if let Err(reason) = check_transaction(transaction, state, time) {
+                    if let Err(reason) = admission.check(transaction) {
                         dropped.push((transaction.id(), reason));
                         continue;
                     }
@@ -246,7 +244,7 @@ impl Mempool {
                         return false;
                     };
                     budget = Budget { transactions, bytes, work };
-                    chosen.push(VerifiedTransaction::clone(transaction));
+                    chosen.push(transaction.clone());
                     return true;
                 }
             });

@@ -12,7 +12,7 @@ use crate::{
 };
 use octroi_chain::{Canonical as _, CommitCertificate};
 use octroi_consensus::{Consensus, Effect, LogEntry, Message, Step, Timeouts};
-use octroi_ledger::{State, parameters::Parameter};
+use octroi_ledger::{Admission, State, parameters::Parameter};
 use octroi_primitives::{BlockTime, Hash, Height, PublicKey, Round, TransactionId, hash};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -296,8 +296,9 @@ impl Replica {
         let time = self.next_time();
         let mut results = Vec::with_capacity(transactions.len());
         let mut taken = Vec::new();
+        let admission = Admission::new(&self.state, time);
         for transaction in transactions {
-            let result = self.mempool.admit(transaction.clone(), &self.state, time);
+            let result = self.mempool.admit(transaction.clone(), &admission);
             match &result {
                 Ok(()) => {
                     self.metrics.admitted += 1;

@@ -16,7 +16,7 @@ use crate::{
 };
 use found::Found;
 use hand_in::{Answer, Handed};
-use octroi_ledger::{Kind, SignedTransaction, Transaction, advise, check_asked, wire::Canonical as _};
+use octroi_ledger::{Admission, Kind, SignedTransaction, Transaction, advise, wire::Canonical as _};
 use octroi_primitives::{Cursor, TransactionId};
 use octroi_proto::v1::{self as pb, transaction_service_server::TransactionService};
 use std::time::{Duration, Instant};
@@ -187,7 +187,7 @@ fn simulate(core: &Core, transaction: pb::SignedTransaction) -> Result<pb::Simul
     keys.dedup();
     let id = Transaction::id(&body);
     let time = core.ledger_time(&view);
-    let status = match check_asked(&asked, id, &keys, size, &view.state, time) {
+    let status = match Admission::new(&view.state, time).check_asked(&asked, id, &keys, size) {
         Err(error) => hand_in::not_admitted(Some(id), &crate::NotAdmitted::from(&error)),
         Ok(()) => match advise(&view.state, &asked, id, &keys, time) {
             Ok(event) => pb::TransactionStatus {

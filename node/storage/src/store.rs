@@ -9,7 +9,7 @@ use crate::{
 };
 use octroi_chain::{Canonical as _, CommitCertificate, Evidence};
 use octroi_ledger::{
-    Head, Receipts, State,
+    Head, State,
     state::{RecordRow, SeenAdded},
 };
 use octroi_primitives::{Height, NetworkId, TransactionId};
@@ -220,8 +220,7 @@ impl octroi_replica::Store for Store {
         let rocks = &self.reader.rocks;
         let mut batch = WriteBatch::default();
         batch.put_cf(rocks.handle(Family::Blocks), key, value::seal(&key, body));
-        let receipts = Receipts::bytes_of(executed.receipts());
-        batch.put_cf(rocks.handle(Family::Receipts), key, value::seal(&key, &receipts));
+        batch.put_cf(rocks.handle(Family::Receipts), key, value::seal(&key, executed.receipts_bytes()));
         batch.put_cf(rocks.handle(Family::Certificates), key, value::seal(&key, &certificate.encode()));
         for evidence in evidence {
             let key = [key.as_slice(), evidence.hash().as_bytes()].concat();

@@ -79,7 +79,7 @@ impl Bench {
         let signed = self.clients.promise_of(0).encode();
         let transaction = self.door.open(&[signed]).remove(0).expect("signed well");
         let time = BlockTime(self.wall.saturating_add_signed(ahead));
-        let transactions = vec![(*transaction).clone()];
+        let transactions = vec![transaction];
         let proposed = Proposed { round, time, proposer, transactions, last_commit: None };
         (propose(&self.genesis, proposed).expect("valid"), who)
     }

@@ -2,9 +2,9 @@
 
 use super::{host::Work, reports::Published};
 use bytes::Bytes;
-use octroi_ledger::{SignedTransaction, check_known};
+use octroi_ledger::{SignedTransaction, State, check_known};
 use octroi_replica::{
-    Body, ClientToken, Door, GossipToken, NotVerified, Peer, Verified,
+    Arrival, Body, ClientToken, Door, GossipToken, NotVerified, Peer, Verified,
     wire::{BlocksRequest, decode_batch, open_blocks},
 };
 use octroi_rpc::ViewSource;
@@ -111,7 +111,7 @@ impl Verifier {
 /// Transactions of one job, on their way through a batch.
 struct Part {
     whose: Whose,
-    signed: Vec<Vec<u8>>,
+    arrivals: Vec<Arrival>,
 }
 
 enum Whose {
@@ -140,7 +140,7 @@ impl Thread {
             while let Some(job) = next {
                 match self.part(job) {
                     Ok(Some(part)) => {
-                        transactions += part.signed.len();
+                        transactions += part.arrivals.len();
                         parts.push(part);
                     }
                     Ok(None) => {}
@@ -185,35 +185,38 @@ impl Thread {
         match job {
             Job::Client { client, transactions } => Ok(Some(Part {
                 whose: Whose::Client(client),
-                signed: transactions.iter().map(SignedTransaction::encode).collect(),
+                arrivals: transactions.into_iter().map(Arrival::from).collect(),
             })),
             Job::Gossip { peer, message, bytes } => match decode_batch(&bytes) {
                 Ok(signed) => {
-                    let signed = signed.into_iter().filter(|bytes| self.is_known(bytes)).collect();
-                    Ok(Some(Part { whose: Whose::Gossip(peer, message), signed }))
+                    let view = self.published.newest();
+                    let arrivals = signed
+                        .iter()
+                        .map(|bytes| Arrival::decode(bytes))
+                        .filter(|one| is_known(one, &view.state))
+                        .collect();
+                    Ok(Some(Part { whose: Whose::Gossip(peer, message), arrivals }))
                 }
                 Err(error) => Err(Work::BadGossip { peer, message, reason: error.to_string() }),
             },
             Job::Body { .. } | Job::Blocks { .. } | Job::Look => Ok(None),
         }
     }
+}
 
-    /// Whether a gossiped transaction is worth the check of its signatures. Who handed it on may be a block ahead of us, so that what we do not know
-    /// is no offence. What cannot be decoded goes on, for the door to say so.
-    fn is_known(&self, bytes: &[u8]) -> bool {
-        let Ok(signed) = SignedTransaction::decode(bytes) else { return true };
-        let view = self.published.newest();
-        let keys: Vec<_> = signed.signatures().iter().map(|signature| signature.key).collect();
-        check_known(signed.transaction(), signed.id(), &keys, &view.state, view.state.head().time).is_ok()
-    }
+/// Whether a gossiped transaction is worth the check of its signatures. Who handed it on may be a block ahead of us, so that what we do not know is
+/// no offence. What cannot be decoded goes on, for the door to say so.
+fn is_known(arrival: &Arrival, state: &State) -> bool {
+    let Some(signed) = arrival.signed() else { return true };
+    let keys: Vec<_> = signed.signatures().iter().map(|signature| signature.key).collect();
+    check_known(signed.transaction(), signed.id(), &keys, state, state.head().time).is_ok()
 }
 
 /// Checks all parts in one batch and hands each its answers; false when nobody listens any more.
 fn open(door: &mut Door, parts: Vec<Part>, results: &mpsc::Sender<Work>) -> bool {
-    let (shapes, signed): (Vec<(Whose, usize)>, Vec<Vec<Vec<u8>>>) =
-        parts.into_iter().map(|part| ((part.whose, part.signed.len()), part.signed)).unzip();
-    let signed: Vec<Vec<u8>> = signed.into_iter().flatten().collect();
-    let mut answers = door.open(&signed).into_iter();
+    let (shapes, arrivals): (Vec<(Whose, usize)>, Vec<Vec<Arrival>>) =
+        parts.into_iter().map(|part| ((part.whose, part.arrivals.len()), part.arrivals)).unzip();
+    let mut answers = door.admit(arrivals.into_iter().flatten().collect()).into_iter();
     let checked = door.signatures_checked();
     for (whose, count) in shapes {
         let mine: Vec<Result<Verified, NotVerified>> = answers.by_ref().take(count).collect();

@@ -64,9 +64,17 @@ impl<'a> Overlay<'a> {
 
     /// Changes a record in place. A record that is not there is a bug: `decide` has proven that it is.
     pub fn update<R: Record>(&mut self, key: &R::Key, change: impl FnOnce(&mut R)) {
-        let mut entry = self.entry::<R>(key).expect("decide: the record exists").clone();
-        change(&mut entry.record);
-        R::changed_mut(&mut self.changes).insert(key.clone(), Some(Arc::new(entry)));
+        change(&mut self.entry_mut::<R>(key).expect("decide: the record exists").record);
+    }
+
+    /// The record as this layer has it, copied from below when it has none yet.
+    fn entry_mut<R: Record>(&mut self, key: &R::Key) -> Option<&mut Entry<R>> {
+        if !R::changed(&self.changes).contains_key(key) {
+            let below = self.entry::<R>(key)?.clone();
+            R::changed_mut(&mut self.changes).insert(key.clone(), Some(Arc::new(below)));
+        }
+        let entry = R::changed_mut(&mut self.changes).get_mut(key)?.as_mut()?;
+        Some(Arc::make_mut(entry))
     }
 
     /// Removes a record.
@@ -122,9 +130,8 @@ impl<'a> Overlay<'a> {
     }
 
     pub(crate) fn set_history<R: Record>(&mut self, key: &R::Key, history: History) -> bool {
-        let Some(entry) = self.entry::<R>(key) else { return false };
-        let entry = Entry { record: entry.record.clone(), history };
-        R::changed_mut(&mut self.changes).insert(key.clone(), Some(Arc::new(entry)));
+        let Some(entry) = self.entry_mut::<R>(key) else { return false };
+        entry.history = history;
         true
     }
 

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use octroi_chain::{Canonical as _, CommitCertificate, Vote, VoteKind};
 use octroi_ledger::{
-    Payload, Proposed, Receipts, SignedTransaction, State, Transaction, VerifiedTransaction, check_transaction,
+    Admission, Payload, Proposed, Receipts, SignedTransaction, State, Transaction, VerifiedTransaction,
     contribution::promise_contribution::PromiseContribution,
     dev::advance_clock::AdvanceClock,
     genesis::*,
@@ -312,7 +312,7 @@ impl Node {
     ) -> Result<(), NotAdmitted> {
         let verified = verified.map_err(|error| NotAdmitted::from(&error))?;
         let time = state.head().time.saturating_add(1);
-        check_transaction(&verified, state, time).map_err(|error| NotAdmitted::from(&error))?;
+        Admission::new(state, time).check(&verified).map_err(|error| NotAdmitted::from(&error))?;
         let mut pool = self.pool.lock().unwrap();
         if pool.iter().any(|waiting| waiting.id() == verified.id()) {
             return Err(NotAdmitted::new(Reason::Pending, "it waits already"));

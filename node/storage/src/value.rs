@@ -15,11 +15,13 @@ const HEAD: usize = 9;
 /// More than any block with its receipts can have: a length above it is damage, not a reason to allocate.
 const MAX_CONTENT: usize = 64 << 20;
 
-/// The stored form of `content` under `key`.
+/// The stored form of `content` under `key`. What could not be opened again is not written: a content over the bound is a bug of whoever made it,
+/// as blocks, receipts and evidence are bounded far below it.
 pub(crate) fn seal(key: &[u8], content: &[u8]) -> Vec<u8> {
+    assert!(content.len() <= MAX_CONTENT, "a value of {} bytes is over the bound of {MAX_CONTENT}", content.len());
     let packed = compress(content);
     let (form, body) = if packed.len() < content.len() { (LZ4, packed.as_slice()) } else { (PLAIN, content) };
-    let length = u32::try_from(content.len()).expect("a value is far below 4 GiB");
+    let length = u32::try_from(content.len()).expect("the bound is below 4 GiB");
     let mut value = Vec::with_capacity(HEAD + body.len());
     value.extend_from_slice(&[0; 4]);
     value.push(form);
@@ -76,6 +78,12 @@ mod tests {
                 assert!(open(b"key", &value[..length]).is_err(), "cut at {length}");
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "over the bound")]
+    fn what_could_not_be_opened_is_not_sealed() {
+        seal(b"", &vec![0; MAX_CONTENT + 1]);
     }
 
     #[test]

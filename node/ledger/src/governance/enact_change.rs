@@ -6,31 +6,26 @@
 //! - Source: rulebook §4 (table B), §7, §10 and §17, 0c08.
 
 use super::{
-    award::{self, AwardFault, Awarded, ListFault},
-    change::{
-        AdmitValidator, Award, AwardGrants, Change, ChangeStatus, Content, RetireValidator, RoleChange, SetParameter,
-        seats_of,
-    },
+    award::{AwardFault, ListFault},
+    change::{AwardGrants, Change, ChangeStatus, Content, seats_of},
     electorate::{CollegeCount, Counting, Verdict, count, verdict},
-    parameter::{self, ParameterFault},
-    role::{self, RoleFault},
-    validator::{self, ValidatorFault},
+    motion::{Effects, Fault},
+    role::RoleFault,
+    validator::ValidatorFault,
 };
 use crate::{
     accounts::{Account, Postings},
     action::{BASE_COST, Duty, Effect, Place},
     application::application::Application,
-    call::call::{Call, CallStatus},
     grant::{GrantOffer, offer::OfferError},
     history::RecordRef,
-    parameters::ParameterValue,
     redistribution::cap::CapExceeded,
     refusal::{Reject, refusals},
     registry::{
         fund::Fund,
         organisation::{Organisation, Status},
         project::Project,
-        role::{Role, RoleGrant, Scope},
+        role::{Role, Scope},
         validator_seat::PendingSeat,
     },
     state::Overlay,
@@ -100,30 +95,71 @@ refusals! {
     UnknownScope(Role, Scope): Unknown 3 "role {0} is not held over {1}, or it does not exist", "the scope does not exist, or is none of the role";
     UnknownCollege(CollegeCode): Unknown 4 "college {0} does not exist", "the college does not exist";
     UnknownValidator(PublicKey): Unknown 5 "the organisation runs no validator with key {0}", "the organisation runs no such validator";
+    UnknownNamed(String): Unknown 6 "{0}", "something that the change names does not exist";
+    TerritoryNamed(String): Territory 1 "{0}", "a territory that the change names does not fit";
+    ScheduleNamed(String): Schedule 1 "{0}", "the levy schedule says nothing on it";
     SegregationRole(OrganisationId, Role): Segregation 1 "organisation {0} of the same group is {1} there", "the group holds a role that can never be held together with this one";
     SegregationValidator(OrganisationId): Segregation 2 "organisation {0} of the same group runs a validator", "the group runs a validator already";
+    SegregationNamed(String): Segregation 3 "{0}", "offices that must differ would be held by one group";
     StateDecided(ChangeId, ChangeStatus): State 1 "change {0} is {1}", "the change was decided already";
     StateCall(CallId): State 2 "call {0} does not wait for a decision", "the call does not wait for this decision";
     StateApplication(ApplicationId): State 3 "application {0} is no admissible and ready one, or is not listed", "the admissible applications, or their reviews, are no longer those of the list";
     StateOrganisation(OrganisationId, Status): State 4 "organisation {0} is {1}", "the organisation is not active";
     StateRole(Role, Scope): State 5 "role {0} over {1} is held already, or is not held", "the role is held already, or is not held";
     StateValidators(ChangeId): State 6 "change {0} of validators waits for its height", "another change of validators waits for its height";
+    StateNamed(String): State 7 "{0}", "what the change names is no longer in a state that allows it";
     WindowHeight(Height): Window 1 "height {0} is not 10 to 1,000,000 ahead", "the height is less than 10 ahead, or more than 1,000,000";
+    WindowNamed(String): Window 2 "{0}", "a time or height that the change names is too early or too late";
     ParameterUnknown(Code): UnknownParameter 1 "no parameter is called {0}", "no parameter has that name";
     AmountParameter(Code, u64): Amount 1 "{0} = {1} is outside its bounds", "the value is outside the parameter's bounds";
     AmountAward(ApplicationId, u64): Amount 2 "{1} minor units for application {0} do not fit", "an award is below the call's least one, above what is requested, or breaks the call's limits on advance and retention";
     AmountBudget(u128, u64): Amount 3 "the awards sum to {0} minor units, the call's budget is {1}", "the awards sum to more than the call's budget";
     EvidenceKey(PublicKey): Evidence 1 "key {0} is not acceptable, or its proof of possession does not verify", "a key of the candidate is malformed, weak, or not proven";
     DuplicateKey(PublicKey): Duplicate 1 "key {0} is in use", "a key of the candidate is in use";
+    IdentifierNamed(String): Identifier 1 "{0}", "an identifier that the change names is malformed or held";
+    DuplicateNamed(String): Duplicate 2 "{0}", "what the change makes is there already";
+    EvidenceNamed(String): Evidence 2 "{0}", "the change lacks evidence, or it does not hold";
+    ThresholdNamed(String): Threshold 1 "{0}", "a threshold could not be met";
+    AmountNamed(String): Amount 4 "{0}", "an amount of the change does not fit";
+    CurrencyNamed(String): Currency 1 "{0}", "a currency of the change does not fit";
+    SharesNamed(String): Shares 1 "{0}", "shares of the change do not fit";
+    LimitNamed(String): Limit 1 "{0}", "the change asks for more than a limit allows";
     QuorumMissing(): Quorum 1 "too few ballots, or conflicts leave nobody to vote", "a college has too few ballots, or conflicts leave no base";
     ParityCollege(): Parity 1 "a college had no active seat when voting opened", "a college had no active seat when voting opened";
     Insufficient(String): Insufficient 1 "{0}", "the envelope does not hold enough, or the fund's deficit would no longer be covered";
+    InsufficientNamed(String): Insufficient 2 "{0}", "there is not enough money for it";
     CapHolder(CapExceeded): Cap 1 "{0}", "a beneficiary or group would have more than the policy's cap, without a derogation";
     CapGroups(usize, u32): Cap 2 "{0} groups are awarded, the policy asks for {1}", "fewer groups are awarded than the policy asks for";
     CapMany(usize): Cap 5 "{0} validators; a set has 128 at most", "there would be more than 128 validators";
     CapPower(CollegeCode, usize, usize): Cap 3 "college {0} would count {1} of {2} validators", "a college would count more than a third of the validators, rounded up";
     CapFew(usize): Cap 4 "{0} validators would be left", "fewer than 4 validators would be left on a live network, or none";
+    CapNamed(String): Cap 6 "{0}", "it would pass a cap";
+    OverflowNamed(String): Overflow 2 "{0}", "a sum leaves its range";
     Overflow(Account): Overflow 1 "a sum on {0} leaves its range", "a sum leaves its range";
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Unknown(words) => Self::UnknownNamed(words),
+            Fault::Territory(words) => Self::TerritoryNamed(words),
+            Fault::Schedule(words) => Self::ScheduleNamed(words),
+            Fault::Segregation(words) => Self::SegregationNamed(words),
+            Fault::State(words) => Self::StateNamed(words),
+            Fault::Window(words) => Self::WindowNamed(words),
+            Fault::Identifier(words) => Self::IdentifierNamed(words),
+            Fault::Duplicate(words) => Self::DuplicateNamed(words),
+            Fault::Evidence(words) => Self::EvidenceNamed(words),
+            Fault::Threshold(words) => Self::ThresholdNamed(words),
+            Fault::Amount(words) => Self::AmountNamed(words),
+            Fault::Currency(words) => Self::CurrencyNamed(words),
+            Fault::Shares(words) => Self::SharesNamed(words),
+            Fault::Limit(words) => Self::LimitNamed(words),
+            Fault::Insufficient(words) => Self::InsufficientNamed(words),
+            Fault::Cap(words) => Self::CapNamed(words),
+            Fault::Overflow(words) => Self::OverflowNamed(words),
+        }
+    }
 }
 
 impl From<RoleFault> for Refused {
@@ -178,45 +214,6 @@ impl From<AwardFault> for Refused {
     }
 }
 
-/// What a carried change does, before it is done.
-#[derive(Default)]
-struct Effects {
-    awarded: Awarded,
-    previous_value: Option<u64>,
-    pending: Option<PendingSeat>,
-}
-
-/// All of the change, or why nothing of it.
-fn effects(content: &Content, place: &Place, state: &Overlay<'_>) -> Result<Effects, Refused> {
-    match content {
-        Content::AwardGrants(awards) => {
-            let awarded = award::enact(awards, place, state)?;
-            Ok(Effects { awarded, ..Effects::default() })
-        }
-        Content::GrantRole(asked) => {
-            role::check_grant(asked, state)?;
-            Ok(Effects::default())
-        }
-        Content::RevokeRole(asked) => {
-            role::check_revoke(asked, state)?;
-            Ok(Effects::default())
-        }
-        Content::SetParameter(asked) => match parameter::check(asked) {
-            Err(ParameterFault::Unknown) => Err(Refused::ParameterUnknown(asked.name)),
-            Err(ParameterFault::Bounds) => Err(Refused::AmountParameter(asked.name, asked.value)),
-            Ok(parameter) => Ok(Effects { previous_value: Some(state.parameter(parameter)), ..Effects::default() }),
-        },
-        Content::AdmitValidator(asked) => {
-            let pending = validator::admit(asked, place, state)?;
-            Ok(Effects { pending: Some(pending), ..Effects::default() })
-        }
-        Content::RetireValidator(asked) => {
-            let pending = validator::retire(asked, place, state)?;
-            Ok(Effects { pending: Some(pending), ..Effects::default() })
-        }
-    }
-}
-
 /// Whom a decision on a call concerns, each pair once.
 fn concerned(content: &Content, state: &Overlay<'_>) -> Vec<Concerned> {
     let Content::AwardGrants(AwardGrants { awards, .. }) = content else { return Vec::new() };
@@ -230,21 +227,8 @@ impl Duty for EnactChange {
 
     /// Base and 4 for each object that an enactment may write.
     fn cost(object: &Hash, state: &Overlay<'_>) -> u64 {
-        let written = match state.get::<Change>(&ChangeId::new(*object)).map(|record| &record.content) {
-            Some(Content::AwardGrants(AwardGrants { awards, .. })) => {
-                let grants = awards.iter().filter(|Award { amount, .. }| *amount > 0).count();
-                2 + awards.len() + grants
-            }
-            Some(
-                Content::GrantRole(_)
-                | Content::RevokeRole(_)
-                | Content::SetParameter(_)
-                | Content::AdmitValidator(_)
-                | Content::RetireValidator(_),
-            ) => 2,
-            None => 0,
-        };
-        BASE_COST + 4 * written as u64
+        let record = state.get::<Change>(&ChangeId::new(*object));
+        BASE_COST + 4 * record.map_or(0, |record| record.content.written() as u64)
     }
 
     fn decide(object: &Hash, place: &Place, state: &Overlay<'_>) -> Result<ChangeEnacted, Refused> {
@@ -264,22 +248,13 @@ impl Duty for EnactChange {
             (Verdict::NoQuorum, Counting::PerCollege | Counting::AllSeats | Counting::NoBase) => {
                 (ChangeStatus::NoQuorum, Some(Refused::QuorumMissing()), Effects::default())
             }
-            (Verdict::Carried, _) => match effects(&content, place, state) {
+            (Verdict::Carried, _) => match content.enact(&change, place, state) {
                 Ok(effects) if effects.pending.is_some() => (ChangeStatus::Pending, None, effects),
                 Ok(effects) => (ChangeStatus::Enacted, None, effects),
                 Err(refused) => (ChangeStatus::NotEnacted, Some(refused), Effects::default()),
             },
         };
-        let Effects { awarded: Awarded { offers, refused: left, derogated, postings }, previous_value, pending } =
-            effects;
-        let fund = match &content {
-            Content::AwardGrants(AwardGrants { call, .. }) => state.get::<Call>(call).map(|call| call.fund),
-            Content::GrantRole(_)
-            | Content::RevokeRole(_)
-            | Content::SetParameter(_)
-            | Content::AdmitValidator(_)
-            | Content::RetireValidator(_) => None,
-        };
+        let Effects { offers, refused: left, derogated, previous_value, pending, postings } = effects;
         Ok(ChangeEnacted {
             change,
             outcome,
@@ -290,7 +265,7 @@ impl Duty for EnactChange {
             offers,
             refused: left,
             derogated,
-            fund,
+            fund: content.fund(state),
             concerned: concerned(&content, state),
             previous_value,
             pending,
@@ -302,42 +277,15 @@ impl Duty for EnactChange {
 
 impl Effect for ChangeEnacted {
     fn apply(&self, place: &Place, state: &mut Overlay<'_>) {
-        let Self { change, outcome, content, refusal, offers, refused, derogated, pending, .. } = self;
+        let Self { change, outcome, content, refusal, .. } = self;
         state.update::<Change>(change, |record| {
             record.status = *outcome;
             record.refusal = *refusal;
         });
-        let carried = matches!(outcome, ChangeStatus::Enacted | ChangeStatus::Pending);
-        match content {
-            Content::AwardGrants(awards) => {
-                let status = if carried { CallStatus::Decided } else { CallStatus::Closed };
-                state.update::<Call>(&awards.call, |call| call.status = status);
-                if carried {
-                    let awarded = Awarded {
-                        offers: offers.clone(),
-                        refused: refused.clone(),
-                        derogated: derogated.clone(),
-                        postings: Postings::default(),
-                    };
-                    award::apply(awards, &awarded, change, place, state);
-                }
-            }
-            Content::GrantRole(RoleChange { organisation, role, scope }) if carried => {
-                state.put::<RoleGrant>((*organisation, *role, *scope), RoleGrant { change: Some(*change) });
-            }
-            Content::RevokeRole(RoleChange { organisation, role, scope }) if carried => {
-                state.remove::<RoleGrant>(&(*organisation, *role, *scope));
-            }
-            Content::SetParameter(SetParameter { name, value }) if carried => {
-                state.put::<ParameterValue>(*name, ParameterValue { value: *value });
-            }
-            Content::AdmitValidator(AdmitValidator { at_height, .. })
-            | Content::RetireValidator(RetireValidator { at_height, .. }) => {
-                if let Some(seat) = pending {
-                    state.put::<PendingSeat>((*at_height, *change), seat.clone());
-                }
-            }
-            Content::GrantRole(_) | Content::RevokeRole(_) | Content::SetParameter(_) => {}
+        if matches!(outcome, ChangeStatus::Enacted | ChangeStatus::Pending) {
+            content.apply(self, place, state);
+        } else {
+            content.fall(state);
         }
     }
 
@@ -346,9 +294,7 @@ impl Effect for ChangeEnacted {
         let mut subjects: BTreeSet<RecordRef> = [RecordRef::of::<Change>(&self.change)].into();
         subjects.extend(self.content.target());
         subjects.extend(self.fund.map(|fund| RecordRef::of::<Fund>(&fund)));
-        if let Content::AwardGrants(AwardGrants { awards, .. }) = &self.content {
-            subjects.extend(awards.iter().map(|award| RecordRef::of::<Application>(&award.application)));
-        }
+        subjects.extend(self.content.subjects(self));
         subjects.extend(self.offers.iter().flat_map(GrantOffer::subjects));
         for Concerned { project, lead } in &self.concerned {
             subjects.insert(RecordRef::of::<Project>(project));
@@ -372,7 +318,9 @@ pub(crate) mod tests {
             application::{ApplicationStatus, CallParty},
             fixture::{record, reviewed},
         },
+        call::call::{Call, CallStatus},
         fixture::{self, Network, id},
+        governance::change::{AdmitValidator, RetireValidator, RoleChange},
         governance::{
             cast_ballot::tests::ballot,
             change::{Ballot, ChangeSeat, Choice, Mode},
@@ -386,6 +334,7 @@ pub(crate) mod tests {
             envelope::EnvelopePeriod,
             policy::{Policy, PolicyCaps, PolicyShare},
         },
+        registry::role::RoleGrant,
         registry::validator_seat::{SeatAction, ValidatorSeat},
         state::Only,
     };
@@ -568,35 +517,54 @@ pub(crate) mod tests {
             state.put::<AccountBalance>(account, AccountBalance { fund: fixture::fund(), balance: i128::MIN });
         });
 
+        let named = |fault: fn(String) -> Fault| Refused::from(fault(String::new())).doc().variant;
+
         let reached = [
             decided(Hash::from_bytes([9; 32])),
             why(Content::GrantRole(nobody)),
             why(Content::GrantRole(role("lab", Role::Reviewer, Scope::Network))),
             why(admit("lab", "none")),
             why(retire("region")),
+            named(Fault::Unknown),
+            named(Fault::Territory),
+            named(Fault::Schedule),
             why(Content::GrantRole(role("bank_branch", Role::Ordonnateur, fund()))),
             why(admit("bank_branch", "users")),
+            named(Fault::Segregation),
             decided(Hash::ZERO),
             on(&closed, award(1_000_000)),
             on(&unread, award(1_000_000)),
             on(&idle, Content::GrantRole(role("lab", Role::Reviewer, fund()))),
             why(Content::RevokeRole(role("lab", Role::Reviewer, fund()))),
             on(&waiting, admit("lab", "commoners")),
+            named(Fault::State),
             why(Content::AdmitValidator(admission("lab", "commoners", place(&network).height.0 + 9))),
+            named(Fault::Window),
             why(set("no_such_thing", 1)),
             why(set("ballot_days", 91)),
             why(award(1)),
             on(&tight, award(1_000_000)),
             why(Content::AdmitValidator(unproven)),
             why(Content::AdmitValidator(taken)),
+            named(Fault::Identifier),
+            named(Fault::Duplicate),
+            named(Fault::Evidence),
+            named(Fault::Threshold),
+            named(Fault::Amount),
+            named(Fault::Currency),
+            named(Fault::Shares),
+            named(Fault::Limit),
             counted(Counting::NoBase),
             counted(Counting::NoParity),
             on(&poor, award(1_000_000)),
+            named(Fault::Insufficient),
             on(&with_policy(&network, Some(100_000), 0), award(1_000_000)),
             on(&with_policy(&network, None, 2), award(1_000_000)),
             on(&crowded, admit("lab", "commoners")),
             why(admit("lab", "funders")),
             on(&live, retire("bank")),
+            named(Fault::Cap),
+            named(Fault::Overflow),
             on(&full, award(1_000_000)),
         ];
         fixture::assert_all_reached(Kind::EnactChange, &reached);

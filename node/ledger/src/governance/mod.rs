@@ -14,6 +14,7 @@ pub mod cast_ballot;
 pub mod change;
 pub mod electorate;
 pub mod enact_change;
+pub mod motion;
 pub mod open_change;
 mod parameter;
 pub mod propose_change;

@@ -7,17 +7,15 @@
 //! - Source: rulebook §7, §10 and §17, 0c01.
 
 use super::{
-    award::{ListFault, Listed},
-    change::{AwardGrants, Change, ChangeStatus, Content, Mode},
+    award::ListFault,
+    change::{Change, ChangeStatus, Content, Mode},
     electorate::{Counting, electorate, seat_of},
     enact_change::EnactChange,
-    parameter::{self, ParameterFault},
-    role::{self, RoleFault},
-    validator::{self, ValidatorFault},
+    motion::{Fault, Proposer, ShapeFault},
 };
 use crate::{
     action::{Action, BASE_COST, Effect, Kind, Place},
-    call::call::{Call, CallStatus},
+    call::call::CallStatus,
     due,
     history::RecordRef,
     parameters::Parameter,
@@ -31,10 +29,7 @@ use crate::{
     wire::message,
 };
 use octroi_primitives::*;
-use std::collections::BTreeSet;
 
-/// Awards of one change, at most.
-const AWARDS: usize = 1_000;
 const DAY_MS: u64 = 86_400_000;
 /// Voting opens within a year, so that no call waits for ever.
 const YEAR_MS: u64 = 366 * DAY_MS;
@@ -73,6 +68,12 @@ refusals! {
     AmountBounds(u64): Amount 1 "an award of {0} minor units is above 10^15", "an award is above the bound";
     LimitAwards(usize): Limit 1 "{0} awards: 1 to 1,000, each application once", "no award, too many, or an application twice";
     LimitDerogation(ApplicationId): Limit 2 "a derogation for application {0}, which is not awarded, or twice", "a derogation names an application without an award, or stands there twice";
+    AmountShape(String): Amount 5 "{0}", "an amount of the change is out of bounds";
+    CurrencyShape(String): Currency 1 "{0}", "a currency of the change is none, or not the one";
+    DateShape(String): Date 1 "{0}", "a date of the change does not fit";
+    LimitShape(String): Limit 3 "{0}", "a list or text of the change is empty, too long, or names something twice";
+    SharesShape(String): Shares 1 "{0}", "shares of the change do not sum to the whole";
+    PersonalDataText(String): PersonalData 1 "{0}", "a text of the change holds what looks like personal data";
     signer;
     UnknownCall(CallId): Unknown 1 "call {0} does not exist", "the call does not exist";
     UnknownApplication(ApplicationId): Unknown 2 "application {0} is no admissible one of the call", "a listed application is not an admissible one of the call";
@@ -80,10 +81,16 @@ refusals! {
     UnknownScope(Role, Scope): Unknown 4 "role {0} is not held over {1}, or it does not exist", "the scope does not exist, or is none of the role";
     UnknownCollege(CollegeCode): Unknown 5 "college {0} does not exist", "the college does not exist";
     UnknownValidator(PublicKey): Unknown 6 "the organisation runs no validator with key {0}", "the organisation runs no such validator";
+    UnknownNamed(String): Unknown 7 "{0}", "something that the change names does not exist";
+    TerritoryNamed(String): Territory 1 "{0}", "a territory that the change names does not fit";
+    ScheduleNamed(String): Schedule 1 "{0}", "the levy schedule says nothing on it";
+    SegregationNamed(String): Segregation 1 "{0}", "offices that must differ would be held by one group";
+    StateNamed(String): State 3 "{0}", "what the change names is not in a state that allows it";
     StateCall(CallId, CallStatus): State 1 "call {0} is {1}", "the call is not closed";
     StatePending(CallId): State 2 "a change that decides call {0} is pending", "another change decides the call";
     WindowPast(BlockTime, BlockTime): Window 1 "opens at {0}, before the block's time {1}", "it opens in the past";
     WindowFar(BlockTime): Window 2 "opens at {0}, more than a year ahead", "it opens more than a year ahead";
+    WindowNamed(String): Window 3 "{0}", "a time or height that the change names is too early or too late";
     ParameterUnknown(Code): UnknownParameter 1 "no parameter is called {0}", "no parameter has that name";
     AmountParameter(Code, u64): Amount 2 "{0} = {1} is outside its bounds", "the value is outside the parameter's bounds";
     AmountAward(ApplicationId, u64): Amount 3 "{1} minor units for application {0}: neither 0 nor between the call's least award and what is requested", "an award is below the call's least one or above what is requested";
@@ -91,6 +98,17 @@ refusals! {
     EvidenceNotReady(ApplicationId): Evidence 1 "application {0} lacks reviews", "an awarded application is not ready";
     EvidenceMissing(ApplicationId): Evidence 2 "admissible application {0} is not listed", "an admissible application is missing";
     EvidenceKey(PublicKey): Evidence 3 "key {0} is not acceptable, or its proof of possession does not verify", "a key of the candidate is malformed, weak, or not proven";
+    IdentifierNamed(String): Identifier 1 "{0}", "an identifier that the change names is malformed or held";
+    DuplicateNamed(String): Duplicate 1 "{0}", "what the change makes is there already";
+    EvidenceNamed(String): Evidence 4 "{0}", "the change lacks evidence, or it does not hold";
+    ThresholdNamed(String): Threshold 1 "{0}", "a threshold could not be met";
+    AmountNamed(String): Amount 6 "{0}", "an amount of the change does not fit";
+    CurrencyNamed(String): Currency 2 "{0}", "a currency of the change does not fit";
+    SharesNamed(String): Shares 2 "{0}", "shares of the change do not fit";
+    LimitNamed(String): Limit 4 "{0}", "the change asks for more than a limit allows";
+    InsufficientNamed(String): Insufficient 1 "{0}", "there is not enough money for it";
+    CapNamed(String): Cap 1 "{0}", "it would pass a cap";
+    OverflowNamed(String): Overflow 1 "{0}", "a sum leaves its range";
     QuorumNone(): Quorum 1 "conflicts leave nobody to vote", "conflicts of interest leave no base";
     ParityCollege(): Parity 1 "a college has no active seat", "a college has no active seat, and the change does not bear that";
 }
@@ -108,87 +126,90 @@ impl From<ListFault> for Refused {
     }
 }
 
+impl From<ShapeFault> for Refused {
+    fn from(fault: ShapeFault) -> Self {
+        match fault {
+            ShapeFault::Amount(words) => Self::AmountShape(words),
+            ShapeFault::Currency(words) => Self::CurrencyShape(words),
+            ShapeFault::Date(words) => Self::DateShape(words),
+            ShapeFault::Limit(words) => Self::LimitShape(words),
+            ShapeFault::Shares(words) => Self::SharesShape(words),
+            ShapeFault::PersonalData(words) => Self::PersonalDataText(words),
+        }
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Unknown(words) => Self::UnknownNamed(words),
+            Fault::Territory(words) => Self::TerritoryNamed(words),
+            Fault::Schedule(words) => Self::ScheduleNamed(words),
+            Fault::Segregation(words) => Self::SegregationNamed(words),
+            Fault::State(words) => Self::StateNamed(words),
+            Fault::Window(words) => Self::WindowNamed(words),
+            Fault::Identifier(words) => Self::IdentifierNamed(words),
+            Fault::Duplicate(words) => Self::DuplicateNamed(words),
+            Fault::Evidence(words) => Self::EvidenceNamed(words),
+            Fault::Threshold(words) => Self::ThresholdNamed(words),
+            Fault::Amount(words) => Self::AmountNamed(words),
+            Fault::Currency(words) => Self::CurrencyNamed(words),
+            Fault::Shares(words) => Self::SharesNamed(words),
+            Fault::Limit(words) => Self::LimitNamed(words),
+            Fault::Insufficient(words) => Self::InsufficientNamed(words),
+            Fault::Cap(words) => Self::CapNamed(words),
+            Fault::Overflow(words) => Self::OverflowNamed(words),
+        }
+    }
+}
+
 impl Action for ProposeChange {
     type Event = ChangeProposed;
     type Refused = Refused;
 
     fn validate(&self) -> Result<(), Refused> {
-        let Content::AwardGrants(AwardGrants { call: _, awards, derogations }) = &self.change else { return Ok(()) };
-        if let Some(award) = awards.iter().find(|award| award.amount > Amount::MAX_MINOR) {
-            return Err(Refused::AmountBounds(award.amount));
-        }
-        let listed: BTreeSet<ApplicationId> = awards.iter().map(|award| award.application).collect();
-        if listed.is_empty() || listed.len() != awards.len() || awards.len() > AWARDS {
-            return Err(Refused::LimitAwards(awards.len()));
-        }
-        let mut awarded: BTreeSet<ApplicationId> =
-            awards.iter().filter(|award| award.amount > 0).map(|award| award.application).collect();
-        match derogations.iter().find(|application| !awarded.remove(application)) {
-            Some(application) => Err(Refused::LimitDerogation(*application)),
-            None => Ok(()),
-        }
+        self.change.validate()
     }
 
     fn cost(&self) -> u64 {
-        match &self.change {
-            Content::AwardGrants(AwardGrants { call: _, awards, derogations }) => {
-                BASE_COST + (awards.len() + derogations.len()) as u64
-            }
-            Content::GrantRole(_)
-            | Content::RevokeRole(_)
-            | Content::SetParameter(_)
-            | Content::AdmitValidator(_)
-            | Content::RetireValidator(_) => BASE_COST,
-        }
+        BASE_COST + self.change.elements() as u64
     }
 
     fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<ChangeProposed, Refused> {
         let Self { change: content, document, opens_at } = self;
         authorise(content, cx, state)?;
-        check_known(content, state)?;
-        if let Content::AwardGrants(AwardGrants { call, .. }) = content {
-            match state.get::<Call>(call).map(|record| record.status) {
-                Some(CallStatus::Closed) | None => {}
-                Some(CallStatus::Deciding) => return Err(Refused::StatePending(*call)),
-                Some(status) => return Err(Refused::StateCall(*call, status)),
-            }
-        }
+        content.known(state)?;
         if *opens_at < cx.place.time {
             return Err(Refused::WindowPast(*opens_at, cx.place.time));
         }
         if *opens_at > cx.place.time.saturating_add(YEAR_MS) {
             return Err(Refused::WindowFar(*opens_at));
         }
-        let mode = check_own(content, state)?;
+        content.own(state)?;
         match electorate(content, state.parameter(Parameter::QuorumPpm), state).counting {
             Counting::NoBase => return Err(Refused::QuorumNone()),
             Counting::NoParity => return Err(Refused::ParityCollege()),
             Counting::PerCollege | Counting::AllSeats => {}
         }
+        let ballot_ms = content.ballot_ms().unwrap_or(state.parameter(Parameter::BallotDays).saturating_mul(DAY_MS));
         Ok(ChangeProposed {
             change: ChangeId::new(object_id("change", &cx.place.transaction)),
             proposer: cx.organisation,
             content: content.clone(),
             document: *document,
-            mode,
+            mode: content.mode(state),
             opens_at: *opens_at,
-            closes_at: opens_at.saturating_add(state.parameter(Parameter::BallotDays).saturating_mul(DAY_MS)),
+            closes_at: opens_at.saturating_add(ballot_ms),
         })
     }
 }
 
+/// The signer may propose this change: by its seat, or by the role that the change names.
 fn authorise(content: &Content, cx: &Context<'_>, state: &Overlay<'_>) -> Result<(), Refused> {
-    match content {
-        Content::AwardGrants(AwardGrants { call, .. }) => {
-            cx.active(state)?;
-            let record = state.get::<Call>(call).ok_or(Refused::UnknownCall(*call))?;
-            cx.authorise(state, Role::ProgrammeManager, Scope::Fund(record.fund))?;
-        }
-        Content::GrantRole(_)
-        | Content::RevokeRole(_)
-        | Content::SetParameter(_)
-        | Content::AdmitValidator(_)
-        | Content::RetireValidator(_) => {
+    cx.active(state)?;
+    match content.proposer(state)? {
+        Proposer::Holder(role, scope) => cx.authorise(state, role, scope)?,
+        Proposer::CollegeMember => {
             cx.by_office(state, &[Role::CollegeMember])?;
             if seat_of(state, &cx.organisation).is_none() {
                 let words = format!("organisation {} has no seat in a college", cx.organisation);
@@ -197,61 +218,6 @@ fn authorise(content: &Content, cx: &Context<'_>, state: &Overlay<'_>) -> Result
         }
     }
     Ok(())
-}
-
-/// What the change names exists.
-fn check_known(content: &Content, state: &Overlay<'_>) -> Result<(), Refused> {
-    match content {
-        Content::AwardGrants(awards) => {
-            let call = state.get::<Call>(&awards.call).ok_or(Refused::UnknownCall(awards.call))?;
-            // The list of a call that is not closed is judged after that: it may still change.
-            if call.status == CallStatus::Closed {
-                Listed::new(awards, call, state).all_admissible()?;
-            }
-            Ok(())
-        }
-        Content::GrantRole(asked) | Content::RevokeRole(asked) => match role::check_known(asked, state) {
-            Err(RoleFault::Organisation(id)) => Err(Refused::UnknownOrganisation(id)),
-            Err(RoleFault::Scope(role, scope)) => Err(Refused::UnknownScope(role, scope)),
-            Ok(()) | Err(RoleFault::Segregation(..) | RoleFault::Inactive(..) | RoleFault::Held(..)) => Ok(()),
-        },
-        Content::AdmitValidator(asked) => match validator::check_candidate(asked, state) {
-            Err(ValidatorFault::Organisation(id)) => Err(Refused::UnknownOrganisation(id)),
-            Err(ValidatorFault::College(code)) => Err(Refused::UnknownCollege(code)),
-            // A key is evidence of the candidate's own, and judged after state and window.
-            Ok(()) | Err(_) => Ok(()),
-        },
-        Content::RetireValidator(asked) => match validator::check_runs(asked, state) {
-            Err(_) => Err(Refused::UnknownValidator(asked.consensus_key)),
-            Ok(_) => Ok(()),
-        },
-        Content::SetParameter(_) => Ok(()),
-    }
-}
-
-/// What only this sort of change asks for; answers with what it takes to carry it.
-fn check_own(content: &Content, state: &Overlay<'_>) -> Result<Mode, Refused> {
-    match content {
-        Content::SetParameter(asked) => match parameter::check(asked) {
-            Err(ParameterFault::Unknown) => Err(Refused::ParameterUnknown(asked.name)),
-            Err(ParameterFault::Bounds) => Err(Refused::AmountParameter(asked.name, asked.value)),
-            Ok(parameter) => Ok(parameter.mode().into()),
-        },
-        Content::AwardGrants(awards) => {
-            let call = state.get::<Call>(&awards.call).ok_or(Refused::UnknownCall(awards.call))?;
-            let listed = Listed::new(awards, call, state);
-            listed.amounts_fit()?;
-            listed.awarded_are_ready(state)?;
-            listed.none_missing()?;
-            Ok(Mode::Majority)
-        }
-        Content::GrantRole(_) | Content::RevokeRole(_) => Ok(Mode::Majority),
-        Content::AdmitValidator(asked) => match validator::check_candidate(asked, state) {
-            Err(ValidatorFault::Key(key)) => Err(Refused::EvidenceKey(key)),
-            Ok(()) | Err(_) => Ok(Mode::Supermajority),
-        },
-        Content::RetireValidator(_) => Ok(Mode::Supermajority),
-    }
 }
 
 /// The object of the duties of a change.
@@ -264,9 +230,7 @@ impl Effect for ChangeProposed {
         let Self { change, proposer, content, document, mode, opens_at, closes_at } = self.clone();
         due::schedule(state, opens_at, Kind::OpenChange, object(&change));
         due::schedule(state, closes_at, Kind::EnactChange, EnactChange::object(&change));
-        if let Content::AwardGrants(AwardGrants { call, .. }) = &content {
-            state.update::<Call>(call, |record| record.status = CallStatus::Deciding);
-        }
+        content.start(state);
         let record = Change {
             proposer,
             content,
@@ -301,8 +265,10 @@ pub(crate) mod tests {
             application::{Application, CallApplication, CallParty},
             fixture::{call_opened_at, reviewed},
         },
+        call::call::Call,
         fixture::{self, IntoPayload, Network},
-        governance::change::{AdmitValidator, Award, RetireValidator, RoleChange, SetParameter},
+        governance::change::{AdmitValidator, Award, AwardGrants, RetireValidator, RoleChange, SetParameter},
+        refusal::Reject,
     };
 
     impl IntoPayload for ProposeChange {
@@ -407,11 +373,19 @@ pub(crate) mod tests {
         };
         let on = |other: &Network, change: Content| other.refusal("foundation", proposal(other, change));
         let nobody = RoleChange { organisation: OrganisationId::ZERO, ..role("lab", Role::Registrar, Scope::Network) };
+        let shape = |fault: fn(String) -> ShapeFault| Refused::from(fault(String::new())).doc().variant;
+        let named = |fault: fn(String) -> Fault| Refused::from(fault(String::new())).doc().variant;
 
         let reached = [
             refused("foundation", award(call, &[(first, Amount::MAX_MINOR + 1)])),
             refused("foundation", award(call, &[])),
             refused("foundation", Content::AwardGrants(with_derogation)),
+            shape(ShapeFault::Amount),
+            shape(ShapeFault::Currency),
+            shape(ShapeFault::Date),
+            shape(ShapeFault::Limit),
+            shape(ShapeFault::Shares),
+            shape(ShapeFault::PersonalData),
             suspended.refusal("consumers", parameter(&suspended)),
             refused("asso1", set("payout_lag_days", 7)),
             refused("foundation", award(CallId::ZERO, &[(first, 0)])),
@@ -420,10 +394,16 @@ pub(crate) mod tests {
             refused("bank", Content::GrantRole(role("lab", Role::Reviewer, Scope::Network))),
             refused("bank", Content::AdmitValidator(admission("lab", "none", 60))),
             refused("bank", Content::RetireValidator(stranger)),
+            named(Fault::Unknown),
+            named(Fault::Territory),
+            named(Fault::Schedule),
+            named(Fault::Segregation),
+            named(Fault::State),
             refused("foundation", award(open, &[(first, 0)])),
             refused("foundation", award(deciding, &[(first, 0)])),
             at(BlockTime(network.now().0 - 1)),
             at(network.in_days(400)),
+            named(Fault::Window),
             refused("bank", set("no_such_thing", 1)),
             refused("bank", set("ballot_days", 0)),
             refused("foundation", award(call, &[(first, 1)])),
@@ -431,6 +411,17 @@ pub(crate) mod tests {
             on(&unread, award(call, &[(first, 1_000_000)])),
             on(&two, award(call, &[(first, 1_000_000)])),
             refused("bank", Content::AdmitValidator(unproven)),
+            named(Fault::Identifier),
+            named(Fault::Duplicate),
+            named(Fault::Evidence),
+            named(Fault::Threshold),
+            named(Fault::Amount),
+            named(Fault::Currency),
+            named(Fault::Shares),
+            named(Fault::Limit),
+            named(Fault::Insufficient),
+            named(Fault::Cap),
+            named(Fault::Overflow),
             on(&conflicted, award(call, &[(first, 1_000_000)])),
             empty.refusal("bank", parameter(&empty)),
         ];

@@ -2,10 +2,17 @@
 //!
 //! Refused here is only what would conflict on every object of the scope; all else is checked on the object, when the role is used.
 
-use super::change::RoleChange;
+use super::{
+    change::{Mode, RoleChange},
+    enact_change::{self, ChangeEnacted},
+    motion::{Effects, Motion},
+    propose_change,
+};
 use crate::{
+    action::Place,
     bank::account::BankAccount,
     call::call::Call,
+    history::RecordRef,
     levy::schedule::LevySchedule,
     registry::{
         fund::Fund,
@@ -94,6 +101,95 @@ pub(super) fn check_revoke(asked: &RoleChange, state: &Overlay<'_>) -> Result<()
     let RoleChange { organisation, role, scope } = asked;
     check_known(asked, state)?;
     if state.has::<RoleGrant>(&(*organisation, *role, *scope)) { Ok(()) } else { Err(RoleFault::Held(*role, *scope)) }
+}
+
+/// What the proposal of either says of a fault.
+fn proposed(asked: &RoleChange, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+    match check_known(asked, state) {
+        Err(RoleFault::Organisation(id)) => Err(propose_change::Refused::UnknownOrganisation(id)),
+        Err(RoleFault::Scope(role, scope)) => Err(propose_change::Refused::UnknownScope(role, scope)),
+        Ok(()) | Err(RoleFault::Segregation(..) | RoleFault::Inactive(..) | RoleFault::Held(..)) => Ok(()),
+    }
+}
+
+/// The change `grant_role`.
+pub(crate) struct Grant;
+
+/// The change `revoke_role`.
+pub(crate) struct Revoke;
+
+impl Motion for Grant {
+    type Asked = RoleChange;
+
+    fn mode(_: &RoleChange, _: &Overlay<'_>) -> Mode {
+        Mode::Majority
+    }
+
+    fn known(asked: &RoleChange, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        proposed(asked, state)
+    }
+
+    fn conflicts(asked: &RoleChange, organisation: &OrganisationId, state: &Overlay<'_>) -> bool {
+        same_group(state, organisation, &asked.organisation)
+    }
+
+    fn bears_empty_colleges() -> bool {
+        true
+    }
+
+    fn target(asked: &RoleChange) -> Option<RecordRef> {
+        Some(RecordRef::of::<Organisation>(&asked.organisation))
+    }
+
+    fn enact(
+        asked: &RoleChange,
+        _: &ChangeId,
+        _: &Place,
+        state: &Overlay<'_>,
+    ) -> Result<Effects, enact_change::Refused> {
+        check_grant(asked, state)?;
+        Ok(Effects::default())
+    }
+
+    fn apply(asked: &RoleChange, event: &ChangeEnacted, _: &Place, state: &mut Overlay<'_>) {
+        let RoleChange { organisation, role, scope } = *asked;
+        state.put::<RoleGrant>((organisation, role, scope), RoleGrant { change: Some(event.change) });
+    }
+}
+
+impl Motion for Revoke {
+    type Asked = RoleChange;
+
+    fn mode(_: &RoleChange, _: &Overlay<'_>) -> Mode {
+        Mode::Majority
+    }
+
+    fn known(asked: &RoleChange, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        proposed(asked, state)
+    }
+
+    fn conflicts(asked: &RoleChange, organisation: &OrganisationId, state: &Overlay<'_>) -> bool {
+        same_group(state, organisation, &asked.organisation)
+    }
+
+    fn target(asked: &RoleChange) -> Option<RecordRef> {
+        Some(RecordRef::of::<Organisation>(&asked.organisation))
+    }
+
+    fn enact(
+        asked: &RoleChange,
+        _: &ChangeId,
+        _: &Place,
+        state: &Overlay<'_>,
+    ) -> Result<Effects, enact_change::Refused> {
+        check_revoke(asked, state)?;
+        Ok(Effects::default())
+    }
+
+    fn apply(asked: &RoleChange, _: &ChangeEnacted, _: &Place, state: &mut Overlay<'_>) {
+        let RoleChange { organisation, role, scope } = *asked;
+        state.remove::<RoleGrant>(&(organisation, role, scope));
+    }
 }
 
 /// The fund that a role's scope lies in, with the number of attestors for an account.

@@ -1,8 +1,14 @@
 //! The changes `admit_validator` and `retire_validator`: caps on power, and the one change that may wait for its height (rulebook §2).
 
-use super::change::{AdmitValidator, RetireValidator};
+use super::{
+    change::{AdmitValidator, Mode, RetireValidator},
+    enact_change::{self, ChangeEnacted},
+    motion::{Effects, Motion},
+    propose_change,
+};
 use crate::{
     action::Place,
+    history::RecordRef,
     network::{NetworkKind, NetworkRecord},
     registry::{
         college::College,
@@ -160,4 +166,82 @@ pub(super) fn retire(
         return Err(ValidatorFault::Few(count));
     }
     Ok(PendingSeat { action: SeatAction::Retire, consensus_key: *consensus_key, seat, ready_at: None })
+}
+
+/// What waits for its height.
+fn wait(at_height: Height, event: &ChangeEnacted, state: &mut Overlay<'_>) {
+    if let Some(seat) = &event.pending {
+        state.put::<PendingSeat>((at_height, event.change), seat.clone());
+    }
+}
+
+impl Motion for AdmitValidator {
+    type Asked = Self;
+
+    fn mode(_: &Self, _: &Overlay<'_>) -> Mode {
+        Mode::Supermajority
+    }
+
+    fn known(asked: &Self, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        match check_candidate(asked, state) {
+            Err(ValidatorFault::Organisation(id)) => Err(propose_change::Refused::UnknownOrganisation(id)),
+            Err(ValidatorFault::College(code)) => Err(propose_change::Refused::UnknownCollege(code)),
+            // A key is evidence of the candidate's own, and judged after state and window.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn own(asked: &Self, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        match check_candidate(asked, state) {
+            Err(ValidatorFault::Key(key)) => Err(propose_change::Refused::EvidenceKey(key)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn conflicts(asked: &Self, organisation: &OrganisationId, state: &Overlay<'_>) -> bool {
+        same_group(state, organisation, &asked.organisation)
+    }
+
+    fn target(asked: &Self) -> Option<RecordRef> {
+        Some(RecordRef::of::<Organisation>(&asked.organisation))
+    }
+
+    fn enact(asked: &Self, _: &ChangeId, place: &Place, state: &Overlay<'_>) -> Result<Effects, enact_change::Refused> {
+        Ok(Effects { pending: Some(admit(asked, place, state)?), ..Effects::default() })
+    }
+
+    fn apply(asked: &Self, event: &ChangeEnacted, _: &Place, state: &mut Overlay<'_>) {
+        wait(asked.at_height, event, state);
+    }
+}
+
+impl Motion for RetireValidator {
+    type Asked = Self;
+
+    fn mode(_: &Self, _: &Overlay<'_>) -> Mode {
+        Mode::Supermajority
+    }
+
+    fn known(asked: &Self, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        match check_runs(asked, state) {
+            Err(_) => Err(propose_change::Refused::UnknownValidator(asked.consensus_key)),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn conflicts(asked: &Self, organisation: &OrganisationId, state: &Overlay<'_>) -> bool {
+        same_group(state, organisation, &asked.organisation)
+    }
+
+    fn target(asked: &Self) -> Option<RecordRef> {
+        Some(RecordRef::of::<Organisation>(&asked.organisation))
+    }
+
+    fn enact(asked: &Self, _: &ChangeId, place: &Place, state: &Overlay<'_>) -> Result<Effects, enact_change::Refused> {
+        Ok(Effects { pending: Some(retire(asked, place, state)?), ..Effects::default() })
+    }
+
+    fn apply(asked: &Self, event: &ChangeEnacted, _: &Place, state: &mut Overlay<'_>) {
+        wait(asked.at_height, event, state);
+    }
 }

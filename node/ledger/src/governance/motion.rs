@@ -1,0 +1,314 @@
+//! What each change implements, and the one list of changes (rulebook §4, table B).
+//!
+//! A change is one file: what it asks is data in a proposal; [`Motion`] says how it is voted, who is conflicted, what is checked at the proposal and at
+//! enactment, and what it writes. A new change is its message, its file, and its line in the list at the end of this file. Everybody else walks the list.
+//!
+//! A change of its own family answers with a [`Fault`] or a [`ShapeFault`]: a shared name and words. The kinds of governance turn it into the refusal
+//! that they have for that name, so that no change touches their lists.
+
+use super::{change::*, enact_change, enact_change::ChangeEnacted, propose_change};
+use crate::{
+    accounts::Postings,
+    action::Place,
+    grant::GrantOffer,
+    history::RecordRef,
+    registry::{role::Role, role::Scope, validator_seat::PendingSeat},
+    state::Overlay,
+    wire::{Wire, WireError, pb},
+};
+use octroi_primitives::*;
+
+/// Who may propose a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proposer {
+    /// An organisation with a seat in a college.
+    CollegeMember,
+    /// The holder of a role.
+    Holder(Role, Scope),
+}
+
+/// What is wrong with the shape of a change: bounds and lists, judged without state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code, reason = "the whole list of names, whichever changes use it")]
+pub(crate) enum ShapeFault {
+    /// `amount`.
+    Amount(String),
+    /// `currency`.
+    Currency(String),
+    /// `date`.
+    Date(String),
+    /// `limit`.
+    Limit(String),
+    /// `shares`.
+    Shares(String),
+    /// `personal_data`.
+    PersonalData(String),
+}
+
+/// What state has against a change, by its shared name, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code, reason = "the whole list of names, whichever changes use it")]
+pub(crate) enum Fault {
+    /// `unknown`.
+    Unknown(String),
+    /// `territory`.
+    Territory(String),
+    /// `schedule`.
+    Schedule(String),
+    /// `segregation`.
+    Segregation(String),
+    /// `state`.
+    State(String),
+    /// `window`.
+    Window(String),
+    /// `identifier`.
+    Identifier(String),
+    /// `duplicate`.
+    Duplicate(String),
+    /// `evidence`.
+    Evidence(String),
+    /// `threshold`.
+    Threshold(String),
+    /// `amount`.
+    Amount(String),
+    /// `currency`.
+    Currency(String),
+    /// `shares`.
+    Shares(String),
+    /// `limit`.
+    Limit(String),
+    /// `insufficient`.
+    Insufficient(String),
+    /// `cap`.
+    Cap(String),
+    /// `overflow`.
+    Overflow(String),
+}
+
+/// What a carried change does, before it is done; fields that a change does not need stay empty. They stand in the event as they are.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// Grants offered.
+    pub(crate) offers: Vec<GrantOffer>,
+    /// Applications that get nothing.
+    pub(crate) refused: Vec<ApplicationId>,
+    /// Applications above a cap by a derogation.
+    pub(crate) derogated: Vec<ApplicationId>,
+    /// Value before.
+    pub(crate) previous_value: Option<u64>,
+    /// What waits for its height.
+    pub(crate) pending: Option<PendingSeat>,
+    /// Money moved.
+    pub(crate) postings: Postings,
+}
+
+/// One change that governance may adopt. `Asked` is what a proposal says.
+pub(crate) trait Motion {
+    /// The change's own message.
+    type Asked;
+
+    /// How it is voted (table B).
+    fn mode(asked: &Self::Asked, state: &Overlay<'_>) -> Mode;
+
+    /// Milliseconds that its vote is open, where that is not the parameter `ballot_days`.
+    fn ballot_ms(_asked: &Self::Asked) -> Option<u64> {
+        None
+    }
+
+    /// Who may propose it.
+    ///
+    /// # Errors
+    /// `unknown`, when the object that the role is held over does not exist.
+    fn proposer(_asked: &Self::Asked, _state: &Overlay<'_>) -> Result<Proposer, propose_change::Refused> {
+        Ok(Proposer::CollegeMember)
+    }
+
+    /// Elements of its lists; each costs a work unit at the proposal.
+    fn elements(_asked: &Self::Asked) -> usize {
+        0
+    }
+
+    /// Objects that an enactment may write; each costs 4 work units.
+    fn written(_asked: &Self::Asked) -> usize {
+        2
+    }
+
+    /// Checks that need no state.
+    ///
+    /// # Errors
+    /// The first refusal of shape.
+    fn validate(_asked: &Self::Asked) -> Result<(), propose_change::Refused> {
+        Ok(())
+    }
+
+    /// At the proposal: what it names exists, and is in a state to be decided on. Before the window is judged.
+    ///
+    /// # Errors
+    /// `unknown`, `territory`, `schedule`, `segregation`, `state`.
+    fn known(_asked: &Self::Asked, _state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        Ok(())
+    }
+
+    /// At the proposal: what only this change asks for. After the window is judged.
+    ///
+    /// # Errors
+    /// The change's own.
+    fn own(_asked: &Self::Asked, _state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        Ok(())
+    }
+
+    /// Whether the seat of an organisation is conflicted: its group applies, partners, is the target, the candidate or the payer (rulebook §10).
+    fn conflicts(_asked: &Self::Asked, _organisation: &OrganisationId, _state: &Overlay<'_>) -> bool {
+        false
+    }
+
+    /// Whether a college without seats is silent; else the change waits for parity (rulebook §10).
+    fn bears_empty_colleges() -> bool {
+        false
+    }
+
+    /// The record it is about, if it is one that exists when it is proposed.
+    fn target(_asked: &Self::Asked) -> Option<RecordRef> {
+        None
+    }
+
+    /// The fund it is about, if it is one: whose auditors may object to it.
+    fn fund(_asked: &Self::Asked, _state: &Overlay<'_>) -> Option<FundCode> {
+        None
+    }
+
+    /// The minor units that it decides on: what counts against a delegated limit. `None`: it cannot be delegated.
+    fn money(_asked: &Self::Asked) -> Option<u64> {
+        None
+    }
+
+    /// Writes what a proposal of it changes at once.
+    fn start(_asked: &Self::Asked, _state: &mut Overlay<'_>) {}
+
+    /// At enactment: all of it, or why nothing of it. Reads alone.
+    ///
+    /// # Errors
+    /// The refusal that the change ends with.
+    fn enact(
+        asked: &Self::Asked,
+        change: &ChangeId,
+        place: &Place,
+        state: &Overlay<'_>,
+    ) -> Result<Effects, enact_change::Refused>;
+
+    /// Writes what was decided, its postings apart, which are posted before.
+    fn apply(asked: &Self::Asked, event: &ChangeEnacted, place: &Place, state: &mut Overlay<'_>);
+
+    /// Writes what the end of a change that was not carried or not enacted gives back.
+    fn fall(_asked: &Self::Asked, _state: &mut Overlay<'_>) {}
+
+    /// Records of its story besides the change, its target, its fund and its offers, as they are after [`Motion::apply`].
+    fn subjects(_asked: &Self::Asked, _event: &ChangeEnacted) -> Vec<RecordRef> {
+        Vec::new()
+    }
+}
+
+macro_rules! changes {
+    ($($(#[$meta:meta])* $variant:ident($asked:ty) $snake:ident by $motion:ty;)+) => {
+        /// What governance may adopt.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Content { $($(#[$meta])* $variant($asked),)+ }
+
+        impl Wire for Content {
+            type Proto = pb::Change;
+
+            fn to_proto(&self) -> pb::Change {
+                pb::Change { change: Some(match self { $(Self::$variant(asked) => pb::change::Change::$variant(asked.to_proto()),)+ }) }
+            }
+
+            fn from_proto(proto: pb::Change) -> Result<Self, WireError> {
+                match proto.change.ok_or_else(WireError::missing)? {
+                    $(pb::change::Change::$variant(asked) => Wire::from_proto(asked).map(Self::$variant).map_err(|error: WireError| error.within(stringify!($snake))),)+
+                    #[allow(unreachable_patterns)]
+                    _ => Err(WireError::invalid("this version does not know the change")),
+                }
+            }
+        }
+
+        impl Content {
+            /// Names of all changes, as table B writes them.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($snake)),+];
+
+            /// Name in snake case, as table B writes it.
+            pub const fn name(&self) -> &'static str { match self { $(Self::$variant(_) => stringify!($snake),)+ } }
+
+            pub(crate) fn mode(&self, state: &Overlay<'_>) -> Mode { match self { $(Self::$variant(asked) => <$motion as Motion>::mode(asked, state),)+ } }
+
+            pub(crate) fn ballot_ms(&self) -> Option<u64> { match self { $(Self::$variant(asked) => <$motion as Motion>::ballot_ms(asked),)+ } }
+
+            pub(crate) fn proposer(&self, state: &Overlay<'_>) -> Result<Proposer, propose_change::Refused> {
+                match self { $(Self::$variant(asked) => <$motion as Motion>::proposer(asked, state),)+ }
+            }
+
+            pub(crate) fn elements(&self) -> usize { match self { $(Self::$variant(asked) => <$motion as Motion>::elements(asked),)+ } }
+
+            pub(crate) fn written(&self) -> usize { match self { $(Self::$variant(asked) => <$motion as Motion>::written(asked),)+ } }
+
+            pub(crate) fn validate(&self) -> Result<(), propose_change::Refused> {
+                match self { $(Self::$variant(asked) => <$motion as Motion>::validate(asked),)+ }
+            }
+
+            pub(crate) fn known(&self, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+                match self { $(Self::$variant(asked) => <$motion as Motion>::known(asked, state),)+ }
+            }
+
+            pub(crate) fn own(&self, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+                match self { $(Self::$variant(asked) => <$motion as Motion>::own(asked, state),)+ }
+            }
+
+            /// Whether the seat of an organisation is conflicted (rulebook §10).
+            pub fn conflicts(&self, organisation: &OrganisationId, state: &Overlay<'_>) -> bool {
+                match self { $(Self::$variant(asked) => <$motion as Motion>::conflicts(asked, organisation, state),)+ }
+            }
+
+            /// Whether a college without seats is silent; else the change waits for parity.
+            pub fn bears_empty_colleges(&self) -> bool { match self { $(Self::$variant(_) => <$motion as Motion>::bears_empty_colleges(),)+ } }
+
+            /// The record it is about, if it is one.
+            pub fn target(&self) -> Option<RecordRef> { match self { $(Self::$variant(asked) => <$motion as Motion>::target(asked),)+ } }
+
+            /// The fund it is about, if it is one.
+            pub fn fund(&self, state: &Overlay<'_>) -> Option<FundCode> { match self { $(Self::$variant(asked) => <$motion as Motion>::fund(asked, state),)+ } }
+
+            /// The minor units that it decides on, where it can be delegated.
+            pub fn money(&self) -> Option<u64> { match self { $(Self::$variant(asked) => <$motion as Motion>::money(asked),)+ } }
+
+            pub(crate) fn start(&self, state: &mut Overlay<'_>) { match self { $(Self::$variant(asked) => <$motion as Motion>::start(asked, state),)+ } }
+
+            pub(crate) fn enact(&self, change: &ChangeId, place: &Place, state: &Overlay<'_>) -> Result<Effects, enact_change::Refused> {
+                match self { $(Self::$variant(asked) => <$motion as Motion>::enact(asked, change, place, state),)+ }
+            }
+
+            pub(crate) fn apply(&self, event: &ChangeEnacted, place: &Place, state: &mut Overlay<'_>) {
+                match self { $(Self::$variant(asked) => <$motion as Motion>::apply(asked, event, place, state),)+ }
+            }
+
+            pub(crate) fn fall(&self, state: &mut Overlay<'_>) { match self { $(Self::$variant(asked) => <$motion as Motion>::fall(asked, state),)+ } }
+
+            pub(crate) fn subjects(&self, event: &ChangeEnacted) -> Vec<RecordRef> {
+                match self { $(Self::$variant(asked) => <$motion as Motion>::subjects(asked, event),)+ }
+            }
+        }
+    };
+}
+
+// One line a change, in the order of the fields of `Change` in governance.proto, which reserves a number for every change of table B.
+changes! {
+    /// Decides a whole call.
+    AwardGrants(AwardGrants) award_grants by AwardGrants;
+    /// Gives a role.
+    GrantRole(RoleChange) grant_role by super::role::Grant;
+    /// Takes a role back.
+    RevokeRole(RoleChange) revoke_role by super::role::Revoke;
+    /// Sets a parameter.
+    SetParameter(SetParameter) set_parameter by SetParameter;
+    /// Admits a validator.
+    AdmitValidator(AdmitValidator) admit_validator by AdmitValidator;
+    /// Retires a validator.
+    RetireValidator(RetireValidator) retire_validator by RetireValidator;
+}

@@ -305,13 +305,17 @@ kinds! {
         0x0803 JudgeEvidence judge_evidence in grant::judge_evidence;
         0x0804 OrderPayment order_payment in grant::order_payment;
         0x0805 ReleasePayment release_payment in grant::release_payment;
+        0x0806 FailPayment fail_payment in grant::fail_payment;
         0x080e DeclarePastGrant declare_past_grant in grant::declare_past_grant;
+        0x0810 RefusePayment refuse_payment in grant::refuse_payment;
+        0x0811 CancelOrder cancel_order in grant::cancel_order;
         0x0c01 ProposeChange propose_change in governance::propose_change;
         0x0c02 CastBallot cast_ballot in governance::cast_ballot;
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
     }
     duties {
         0x0604 CloseCall close_call in call::close_call;
+        0x080f LapseOffer lapse_offer in grant::lapse_offer;
         0x0c08 EnactChange enact_change in governance::enact_change;
         0x0c09 SeatValidator seat_validator in governance::seat_validator;
         0x0c0a OpenChange open_change in governance::open_change;

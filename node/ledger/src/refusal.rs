@@ -221,3 +221,18 @@ macro_rules! signer_refusals {
     };
 }
 pub(crate) use signer_refusals;
+
+/// Lets `?` turn money that cannot move into the kind's own refusal.
+macro_rules! posting_refusals {
+    ($refused:ty) => {
+        impl From<$crate::accounts::PostingError> for $refused {
+            fn from(error: $crate::accounts::PostingError) -> Self {
+                match error {
+                    $crate::accounts::PostingError::Insufficient { .. } => Self::Insufficient(error),
+                    $crate::accounts::PostingError::Overflow(_) => Self::Overflow(error),
+                }
+            }
+        }
+    };
+}
+pub(crate) use posting_refusals;

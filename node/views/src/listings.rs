@@ -42,7 +42,11 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::SubmitEvidence(_)
         | Event::JudgeEvidence(_)
         | Event::OrderPayment(_)
-        | Event::ReleasePayment(_) => Vec::new(),
+        | Event::ReleasePayment(_)
+        | Event::FailPayment(_)
+        | Event::LapseOffer(_)
+        | Event::RefusePayment(_)
+        | Event::CancelOrder(_) => Vec::new(),
         Event::PromiseContribution(event) => {
             of(&event.promise, [List::PromisesOfFunder(event.funder), List::PromisesToFund(event.fund)])
         }

@@ -77,7 +77,7 @@ impl BankEntry {
 }
 
 /// Writes a new entry; a credit waits in suspense.
-pub(super) fn enter(account: BankAccountId, key: EntryKey, entry: BankEntry, state: &mut Overlay<'_>) {
+pub(crate) fn enter(account: BankAccountId, key: EntryKey, entry: BankEntry, state: &mut Overlay<'_>) {
     if entry.rest > 0 {
         state.put::<SuspendedCredit>((account, day_number(entry.attested_on), key), SuspendedCredit {});
     }
@@ -85,7 +85,7 @@ pub(super) fn enter(account: BankAccountId, key: EntryKey, entry: BankEntry, sta
 }
 
 /// Takes money of an entry out of suspense.
-pub(super) fn consume(account: BankAccountId, key: EntryKey, amount: u64, state: &mut Overlay<'_>) {
+pub(crate) fn consume(account: BankAccountId, key: EntryKey, amount: u64, state: &mut Overlay<'_>) {
     let mut emptied_on = None;
     state.update::<BankEntry>(&(account, key), |entry| {
         entry.rest = entry.rest.checked_sub(amount).expect("decide: the entry has this much left");

@@ -16,7 +16,11 @@ use crate::{
     accounts::{self, Account, Movement, balance_of},
     action::{Event, Payload, Place},
     application::fixture::{Trial, reviewed},
-    bank::account::BankAccount,
+    bank::{
+        self,
+        account::BankAccount,
+        entry::{BankEntry, EntryOrigin},
+    },
     fixture::{Network, account, commitment, envelope, fund, id},
     registry::role::{Role, RoleGrant, Scope},
     state::Overlay,
@@ -161,6 +165,28 @@ pub fn pay(network: &mut Network, grant: GrantId, tranche: u32, attempt: u32, mi
     });
     invariants::check(&network.state).unwrap();
     released.id
+}
+
+/// A credit of the fund's account that waits in suspense.
+pub fn receive(network: &mut Network, text: &str, minor: u64) -> EntryKey {
+    let key = EntryKey::new(hash("fixture-returned", &[text.as_bytes()]));
+    credit(network, Account::Suspense { account: account() }, minor);
+    let today = network.today();
+    let amount = i64::try_from(minor).unwrap();
+    let entry = BankEntry {
+        origin: EntryOrigin::Statement,
+        sequence: 1,
+        amount,
+        booking_date: today,
+        value_date: today,
+        reference_commitment: None,
+        reference: None,
+        attested_on: today,
+        rest: minor,
+        payout: None,
+    };
+    network.edit(|state| bank::entry::enter(account(), key, entry, state));
+    key
 }
 
 /// What stands on the credit side of an account.

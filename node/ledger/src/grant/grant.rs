@@ -20,12 +20,14 @@ words! {
         Active = "active",
         /// Stopped for a while.
         Suspended = "suspended",
-        /// Waits for the final report.
+        /// The lead has filed its final report; the ordonnateur has not confirmed it.
         Reporting = "reporting",
-        /// Finished.
+        /// The final report is confirmed; what is accepted can still be paid.
         Closed = "closed",
-        /// Broken off.
+        /// Broken off; what is accepted can still be paid.
         Terminated = "terminated",
+        /// Not signed in time.
+        Lapsed = "lapsed",
     }
 
     /// Where a part of a tranche stands.
@@ -183,6 +185,19 @@ impl Tranche {
         }
     }
 
+    /// The part whose order is not on its way to the payee: the comptable waits to release it, or the bank did not pay it.
+    pub fn ordered_part(&self) -> Option<(u32, &Part)> {
+        self.part_in(&[PartStatus::Ordered, PartStatus::Failed])
+    }
+
+    /// What a part becomes again when its order is taken back.
+    pub const fn before_order(&self) -> PartStatus {
+        match self.kind {
+            TrancheKind::Advance => PartStatus::Planned,
+            TrancheKind::Interim | TrancheKind::Balance => PartStatus::Accepted,
+        }
+    }
+
     /// Whether what comes later may go on: evidence was accepted at least in part, none is needed, or all of it is cancelled.
     pub fn is_proven(&self) -> bool {
         let proven = |part: &Part| match part.status {
@@ -259,6 +274,12 @@ impl Grant {
     /// The account that its money came from, and goes back to.
     pub fn source(&self) -> Account {
         Account::Envelope { fund: self.fund, envelope: self.envelope }
+    }
+
+    /// Takes the order of a part back; `decide` has proven that it has one.
+    pub(super) fn undo_order(&mut self, tranche: u32, part: u32) {
+        let status = self.tranche_mut(tranche).before_order();
+        self.part_mut(tranche, part).status = status;
     }
 
     /// Changes a part; `decide` has proven that it exists.

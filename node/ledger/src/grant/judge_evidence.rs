@@ -2,7 +2,8 @@
 //!
 //! - Allowed: an active organisation with the role reviewer over the grant's call or fund, of no group that benefits, orders, manages or applies in the call.
 //! - Effect: with as many judgements as the parameter asks for, the lowest counts: floor(part · ppm / 10^6) can be ordered and the rest stays planned as a
-//!   part of its own; nothing rejects the evidence. It may be sent again three times, then the part is cancelled: encumbered → envelope.
+//!   part of its own; nothing rejects the evidence. Evidence may be sent again three times, then the part is cancelled: encumbered → envelope.
+//! - A rest counts as turned down once more than the part that it is the rest of, so a tranche has at most five parts.
 //! - Source: rulebook §7 and §17, 0803; table A, cancelled.
 
 use super::grant::{Grant, GrantStatus, Judgement, Part, PartStatus};
@@ -72,7 +73,7 @@ message! {
         pub verdict: Verdict,
         /// Minor units that can be ordered now.
         pub payable: u64,
-        /// Minor units that stay planned, as a new part.
+        /// Minor units that stay planned, as a new part that was turned down once more.
         pub rest: u64,
         /// A cancelled part goes back to its envelope.
         pub postings: Postings,
@@ -80,6 +81,8 @@ message! {
         pub project: ProjectId,
         /// The lead beneficiary.
         pub lead: OrganisationId,
+        /// Minor units of the rest that are back in their envelope: the part was sent too often.
+        pub cancelled: u64,
     }
 }
 
@@ -142,11 +145,14 @@ impl Action for JudgeEvidence {
         }
         let judgement = Judgement { judge: cx.organisation, group, accepted_ppm, reason, comment };
         let (verdict, payable) = verdict(record, &judgement, state.parameter(Parameter::JudgesMin));
+        let left = match verdict {
+            Verdict::AcceptedInPart => record.amount - payable,
+            Verdict::Cancelled => record.amount,
+            Verdict::Waiting | Verdict::Accepted | Verdict::Rejected => 0,
+        };
+        let (rest, cancelled) = if record.rejections < RESUBMISSIONS { (left, 0) } else { (0, left) };
         let mut movement = Movement::in_fund(grant.fund);
-        if verdict == Verdict::Cancelled {
-            movement.transfer(grant.encumbered(&id), grant.source(), record.amount);
-        }
-        let rest = if verdict == Verdict::AcceptedInPart { record.amount - payable } else { 0 };
+        movement.transfer(grant.encumbered(&id), grant.source(), cancelled);
         let postings = movement.check(state)?;
         let (project, lead) = (grant.project, grant.lead());
         Ok(EvidenceJudged {
@@ -160,6 +166,7 @@ impl Action for JudgeEvidence {
             postings,
             project,
             lead,
+            cancelled,
         })
     }
 }
@@ -207,7 +214,13 @@ impl Effect for EvidenceJudged {
                 Verdict::AcceptedInPart => {
                     part.status = PartStatus::Accepted;
                     part.amount = self.payable;
-                    grant.tranche_mut(self.tranche).parts.push(Part::planned(self.rest));
+                    // The rest was turned down once more, so that a tranche has at most five parts.
+                    let rejections = part.rejections + 1;
+                    let rest = match self.cancelled {
+                        0 => Part { rejections, ..Part::planned(self.rest) },
+                        cancelled => Part { rejections, status: PartStatus::Cancelled, ..Part::planned(cancelled) },
+                    };
+                    grant.tranche_mut(self.tranche).parts.push(rest);
                 }
                 Verdict::Rejected => {
                     part.status = PartStatus::Rejected;
@@ -332,6 +345,44 @@ mod tests {
         let tranche = record(&network, grant).tranche(2).unwrap().clone();
         assert!(tranche.parts.iter().all(|part| part.status == PartStatus::Paid));
         assert_eq!(tranche.attempts, 2);
+    }
+
+    #[test]
+    fn evidence_accepted_in_part_four_times_cancels_the_last_rest() {
+        let (mut network, grant) = active();
+        let before = record(&network, grant);
+        for _ in 0..4 {
+            judge(&mut network, grant, 2, 500_000, 500_000);
+        }
+        let tranche = record(&network, grant).tranche(2).unwrap().clone();
+        let parts: Vec<_> = tranche.parts.iter().map(|part| (part.amount, part.status, part.rejections)).collect();
+        assert_eq!(
+            parts,
+            [
+                (200_000, PartStatus::Accepted, 0),
+                (100_000, PartStatus::Accepted, 1),
+                (50_000, PartStatus::Accepted, 2),
+                (25_000, PartStatus::Accepted, 3),
+                (25_000, PartStatus::Cancelled, 4),
+            ]
+        );
+        assert_eq!(credit_of(&network, &before.encumbered(&grant)), 975_000);
+        assert_eq!(network.refusal("asso1", Payload::SubmitEvidence(evidence(grant, 2))), "StateTranche");
+    }
+
+    #[test]
+    fn a_rest_that_was_rejected_in_between_is_cancelled_all_the_sooner() {
+        let (mut network, grant) = active();
+        judge(&mut network, grant, 2, 500_000, 1_000_000);
+        for _ in 0..2 {
+            judge(&mut network, grant, 2, 0, 0);
+        }
+        judge(&mut network, grant, 2, 0, 0);
+        let parts = record(&network, grant).tranche(2).unwrap().parts.clone();
+        assert_eq!(
+            parts.iter().map(|part| part.status).collect::<Vec<_>>(),
+            [PartStatus::Accepted, PartStatus::Cancelled]
+        );
     }
 
     #[test]

@@ -5,17 +5,21 @@
 //! Promises: the parts of a tranche sum to it, the tranches to the award (I5); what the parts say is what the accounts hold (I4);
 //! nothing but an advance is paid without accepted evidence (I11). See [`invariants`].
 
+pub mod cancel_order;
 pub mod declare_past_grant;
+pub mod fail_payment;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 #[allow(clippy::module_inception)]
 pub mod grant;
 pub mod invariants;
 pub mod judge_evidence;
+pub mod lapse_offer;
 pub mod offer;
 pub mod order_payment;
 pub mod past_grant;
 pub mod payout;
+pub mod refuse_payment;
 pub mod release_payment;
 pub mod sign_convention;
 pub mod submit_evidence;

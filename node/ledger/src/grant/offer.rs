@@ -3,12 +3,16 @@
 //! The change `award_grants` calls [`offer`] for every award above 0 and [`refuse`] for every other; caps, budget and the envelope's balance are its
 //! own to check. A [`GrantOffer`] is part of the change's event: [`GrantOffer::encumber`] adds its money to the movement, [`GrantOffer::apply`] writes.
 
-use super::grant::{Grant, GrantStatus, Part, Party, Tranche};
+use super::{
+    grant::{Grant, GrantStatus, Part, Party, Tranche},
+    lapse_offer::LapseOffer,
+};
 use crate::{
     accounts::{Account, Movement},
-    action::Place,
+    action::{Kind, Place},
     application::application::{Application, ApplicationStatus, Partner, TrancheKind},
     call::call::Call,
+    due,
     history::RecordRef,
     parameters::Parameter,
     state::Overlay,
@@ -59,7 +63,7 @@ pub enum OfferError {
     /// It is decided already, or was never found admissible.
     #[error("application {0} is {1}")]
     State(ApplicationId, ApplicationStatus),
-    /// The advances of the awarded amount pass the call's limit, or its balance stays below the call's retention.
+    /// The advances of the awarded amount pass the call's limit, or its balance stays below the call's retention, by more than the split's rounding.
     #[error(
         "application {application}: {what} would be {minor} of {awarded} minor units, outside the call's limit of {limit}"
     )]
@@ -131,6 +135,8 @@ fn split(asked: &Application, awarded: u64) -> Vec<OfferedTranche> {
         .collect()
 }
 
+/// The limits of the call, on what the split made of the award. It gives each tranche less than one minor unit more or less than its exact share, so
+/// that much is borne for each tranche: a plan at exactly a limit can be awarded any amount.
 fn check_limits(
     application: ApplicationId,
     asked: &Application,
@@ -138,20 +144,29 @@ fn check_limits(
     awarded: u64,
     tranches: &[OfferedTranche],
 ) -> Result<(), OfferError> {
-    let kind_of =
-        |number: u32| asked.tranches.iter().find(|planned| planned.number == number).map(|planned| planned.kind);
-    let sum = |kind: TrancheKind| -> u64 {
-        tranches.iter().filter(|offered| kind_of(offered.number) == Some(kind)).map(|offered| offered.amount).sum()
+    let of_kind = |kind: TrancheKind| -> (u64, u64) {
+        let planned = asked.tranches.iter().filter(|planned| planned.kind == kind);
+        planned.fold((0, 0), |(count, sum), planned| {
+            let offered = tranches.iter().find(|offered| offered.number == planned.number);
+            (count + 1, sum + offered.map_or(0, |offered| offered.amount))
+        })
     };
     let fail = |what, minor, limit| Err(OfferError::Amount { application, what, minor, awarded, limit });
-    let (advances, balance) = (sum(TrancheKind::Advance), sum(TrancheKind::Balance));
-    if !within(advances, awarded, call.advance_max_ppm) {
-        return fail("advances", advances, call.advance_max_ppm);
+    let ((advances, advance), (balances, balance)) = (of_kind(TrancheKind::Advance), of_kind(TrancheKind::Balance));
+    if !within(advance, awarded, call.advance_max_ppm) && !nearly(advance, awarded, call.advance_max_ppm, advances) {
+        return fail("advances", advance, call.advance_max_ppm);
     }
-    if !reaches(balance, awarded, call.retention_min_ppm) {
+    if !reaches(balance, awarded, call.retention_min_ppm) && !nearly(balance, awarded, call.retention_min_ppm, balances)
+    {
         return fail("the balance", balance, call.retention_min_ppm);
     }
     Ok(())
+}
+
+/// Whether `part` differs from the ratio of `whole` by less than `units`.
+fn nearly(part: u64, whole: u64, ratio: Ppm, units: u64) -> bool {
+    let exact = u128::from(whole) * u128::from(ratio.get());
+    (u128::from(part) * 1_000_000).abs_diff(exact) < u128::from(units) * 1_000_000
 }
 
 /// Whether `part` is at most the ratio of `whole`, exactly.
@@ -210,6 +225,7 @@ impl GrantOffer {
                 judges: vec![],
             },
         );
+        due::schedule(state, *sign_before, Kind::LapseOffer, LapseOffer::object(grant));
         state.update::<Application>(application, |record| record.status = ApplicationStatus::Awarded);
     }
 
@@ -271,25 +287,45 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_of_the_call_are_checked_again_on_what_rounding_makes_of_the_award() {
+    fn a_plan_at_exactly_the_limits_can_be_awarded_any_amount() {
         let (mut network, call, application) = reviewed();
-        // 30 % of 100,001 is 30,000.3: the split gives 30,000 to the advance, 40,001 to the interim tranche.
-        assert_eq!(
-            amounts(&offer_of(&network, application, 100_001).unwrap()),
-            [(1, 30_000), (2, 40_001), (3, 30_000)]
-        );
-        // Of 100,002 both get 30,000.6, and the advance would get 30,001.
-        match offer_of(&network, application, 100_002) {
-            Err(OfferError::Amount { what, minor, .. }) => assert_eq!((what, minor), ("advances", 30_001)),
-            other => panic!("{other:?}"),
-        }
         network.edit(|state| {
             state.update::<Call>(&call, |call| call.retention_min_ppm = Ppm::new(300_000).unwrap());
         });
-        match offer_of(&network, application, 100_001) {
-            Err(OfferError::Amount { what, minor, .. }) => assert_eq!((what, minor), ("the balance", 30_000)),
-            other => panic!("{other:?}"),
+        // Of 100,001 the balance gets 30,000 for 30,000.3; of 100,002 the advance gets 30,001 for 30,000.6.
+        let offered = |awarded| amounts(&offer_of(&network, application, awarded).unwrap());
+        assert_eq!(offered(100_001), [(1, 30_000), (2, 40_001), (3, 30_000)]);
+        assert_eq!(offered(100_002), [(1, 30_001), (2, 40_001), (3, 30_000)]);
+        for awarded in 100_000..100_200 {
+            offered(awarded);
         }
+    }
+
+    #[test]
+    fn the_limits_of_the_call_are_checked_again_on_what_is_awarded() {
+        let (mut network, call, application) = reviewed();
+        let limits = |network: &mut crate::fixture::Network, advance, retention| {
+            network.edit(|state| {
+                state.update::<Call>(&call, |call| {
+                    call.advance_max_ppm = Ppm::new(advance).unwrap();
+                    call.retention_min_ppm = Ppm::new(retention).unwrap();
+                });
+            });
+            match offer_of(network, application, 100_000) {
+                Err(OfferError::Amount { what, minor, .. }) => Some((what, minor)),
+                other => other.map(|_| None).unwrap(),
+            }
+        };
+        // 30,000 of advances: a limit of 29,999.1 is nearly that, one of 29,999 is not.
+        assert_eq!(limits(&mut network, 299_991, 0), None);
+        assert_eq!(limits(&mut network, 299_990, 0), Some(("advances", 30_000)));
+        assert_eq!(limits(&mut network, 300_000, 300_009), None);
+        assert_eq!(limits(&mut network, 300_000, 300_010), Some(("the balance", 30_000)));
+        // A plan without a balance bears no rounding of it.
+        network.edit(|state| {
+            state.update::<Application>(&application, |record| record.tranches[2].kind = TrancheKind::Interim);
+        });
+        assert_eq!(limits(&mut network, 300_000, 1), Some(("the balance", 0)));
     }
 
     #[test]

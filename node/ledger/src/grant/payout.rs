@@ -7,6 +7,7 @@ use super::grant::{Grant, PartStatus};
 use crate::{
     accounts::Account,
     history::RecordRef,
+    parameters::Parameter,
     state::{Overlay, Record},
     wire::{message, words},
 };
@@ -119,18 +120,43 @@ pub(super) fn released(state: &mut Overlay<'_>, id: &PayoutId, payout: &Payout) 
 /// Writes that a final statement holds the equal debit: the payout and its part are paid. The caller has found it with [`find`], checked
 /// [`Payout::is_paid_by`], and posts [`Payout::account`] → `bank` itself.
 pub fn paid(state: &mut Overlay<'_>, id: &PayoutId, entry: &EntryKey) {
-    let mut payout = state.get::<Payout>(id).expect("decide: the payout exists").clone();
-    payout.status = PayoutStatus::Paid;
+    let mut payout = arrived(state, id);
     payout.entry = Some(*entry);
-    let left = in_transit_from(state, &payout.from_account).saturating_sub(payout.amount.minor);
-    match left {
-        0 => state.remove::<TransitTotal>(&payout.from_account),
-        amount => state.put::<TransitTotal>(payout.from_account, TransitTotal { amount }),
+    settled(state, id, payout, PayoutStatus::Paid, PartStatus::Paid);
+}
+
+/// Writes that the bank did not pay, or sent the money back: the payout and its part have failed, a new release is a new attempt.
+pub(super) fn failed(state: &mut Overlay<'_>, id: &PayoutId) {
+    let payout = arrived(state, id);
+    settled(state, id, payout, PayoutStatus::Failed, PartStatus::Failed);
+}
+
+/// The payout, which is no longer on its way from its account if it was.
+fn arrived(state: &mut Overlay<'_>, id: &PayoutId) -> Payout {
+    let payout = state.get::<Payout>(id).expect("decide: the payout exists").clone();
+    if payout.status == PayoutStatus::InTransit {
+        let left = in_transit_from(state, &payout.from_account).saturating_sub(payout.amount.minor);
+        match left {
+            0 => state.remove::<TransitTotal>(&payout.from_account),
+            amount => state.put::<TransitTotal>(payout.from_account, TransitTotal { amount }),
+        }
     }
-    state.update::<Grant>(&payout.grant, |grant| {
-        grant.part_mut(payout.tranche, payout.part).status = PartStatus::Paid;
-    });
+    payout
+}
+
+fn settled(state: &mut Overlay<'_>, id: &PayoutId, mut payout: Payout, status: PayoutStatus, part: PartStatus) {
+    payout.status = status;
+    state.update::<Grant>(&payout.grant, |grant| grant.part_mut(payout.tranche, payout.part).status = part);
     state.put::<Payout>(*id, payout);
+}
+
+/// Payouts that are in transit for longer than `payout_lag_days` after the day on which the bank should have paid: a finding (I15).
+pub fn overdue(state: &Overlay<'_>, today: LegalDate) -> Vec<PayoutId> {
+    let lag = i64::try_from(state.parameter(Parameter::PayoutLagDays)).unwrap_or(i64::MAX);
+    let waits = |payout: &Payout| {
+        payout.status == PayoutStatus::InTransit && i64::from(today.days_since(payout.execution_date)) > lag
+    };
+    state.range::<Payout>(..).into_iter().filter(|(_, payout)| waits(payout)).map(|(id, _)| id).collect()
 }
 
 /// The records whose story a payment belongs to, besides those of the bank: the payout and its grant.

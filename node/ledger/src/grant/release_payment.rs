@@ -5,7 +5,7 @@
 //! - Source: rulebook §7 and §17, 0805; table A, released.
 
 use super::{
-    grant::{Grant, PartStatus},
+    grant::{Grant, GrantStatus},
     payout::{self, Payout, PayoutStatus, in_transit_from},
 };
 use crate::{
@@ -64,6 +64,7 @@ refusals! {
     UnknownTranche(u32): Unknown 2 "the grant has no tranche {0}", "the grant has no such tranche";
     UnknownAccount(BankAccountId): Unknown 3 "bank account {0} does not exist", "the paying account does not exist";
     SegregationOrdered(OrganisationId): Segregation 1 "the signer is of the group of {0}, which ordered", "the comptable's group ordered the payment";
+    StateGrant(GrantId, GrantStatus): State 4 "grant {0} is {1}", "the grant is suspended";
     StateTranche(u32): State 1 "no part of tranche {0} is ordered", "nothing of the tranche waits to be released";
     StateAttempt(u32, u32): State 2 "attempt {0}, the next is {1}", "the attempt is not the next one";
     StatePayee(OrganisationId): State 3 "payee {0} is not active", "the lead beneficiary is suspended, merged or closed";
@@ -101,10 +102,13 @@ impl Action for ReleasePayment {
         cx.authorise(state, Role::Comptable, Scope::Fund(grant.fund))?;
         let tranche = grant.tranche(number).ok_or(Refused::UnknownTranche(number))?;
         let account = state.get::<BankAccount>(&from_account).ok_or(Refused::UnknownAccount(from_account))?;
-        let waiting = tranche.part_in(&[PartStatus::Ordered, PartStatus::Failed]);
+        let waiting = tranche.ordered_part();
         let ordered_by = waiting.and_then(|(_, part)| part.ordered_by);
         if let Some(orderer) = first_of_group(state, &cx.organisation, ordered_by) {
             return Err(Refused::SegregationOrdered(orderer));
+        }
+        if grant.status == GrantStatus::Suspended {
+            return Err(Refused::StateGrant(grant_id, grant.status));
         }
         let (part, ordered) = waiting.ok_or(Refused::StateTranche(number))?;
         if attempt != tranche.attempts + 1 {
@@ -181,7 +185,7 @@ mod tests {
         action::{Event, Kind, Payload},
         application::fixture::{Step, Trial, assert_precedence},
         fixture::{account, assert_round_trips, fund, id},
-        grant::{fixture::*, payout::TransitTotal},
+        grant::{fixture::*, grant::PartStatus, payout::TransitTotal},
     };
 
     fn account_of(t: &mut Trial<ReleasePayment>, fund: FundCode) {
@@ -221,7 +225,13 @@ mod tests {
                 t.act.from_account = account();
                 account_of(t, FundCode::new("other").unwrap());
             }),
-            ("SegregationOrdered", |t| edit(t, |record| record.part_mut(1, 0).status = PartStatus::Planned)),
+            ("SegregationOrdered", |t| {
+                edit(t, |record| {
+                    record.status = GrantStatus::Suspended;
+                    record.part_mut(1, 0).status = PartStatus::Planned;
+                });
+            }),
+            ("StateGrant", |t| edit(t, |record| record.status = GrantStatus::Active)),
             ("StateTranche", |t| {
                 edit(t, |record| {
                     let part = record.part_mut(1, 0);

@@ -5,9 +5,13 @@
 //! - Effect: signatures gather over one commitment, one date and one payee's account, which the lead gives and the ordonnateur repeats.
 //! - Source: rulebook §7 and §17, 0801.
 
-use super::grant::{Convention, Grant, GrantStatus};
+use super::{
+    grant::{Convention, Grant, GrantStatus},
+    lapse_offer::LapseOffer,
+};
 use crate::{
-    action::{Action, Effect, Place},
+    action::{Action, Effect, Kind, Place},
+    due,
     history::{RecordRef, distinct},
     refusal::{refusals, signer_refusals},
     registry::{
@@ -165,6 +169,10 @@ fn check_segregation(grant: &Grant, signer: &OrganisationId, state: &Overlay<'_>
 impl Effect for ConventionSigned {
     fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
         let Self { grant, party, signs_as, convention, date, payee_account, complete, project: _, lead: _ } = self;
+        if *complete {
+            let sign_before = state.get::<Grant>(grant).expect("decide: the grant exists").sign_before;
+            due::cancel(state, sign_before, Kind::LapseOffer, LapseOffer::object(grant));
+        }
         state.update::<Grant>(grant, |record| {
             let known = record.convention.as_ref().and_then(|signed| signed.payee_account);
             record.convention =
@@ -193,7 +201,7 @@ impl Effect for ConventionSigned {
 mod tests {
     use super::*;
     use crate::{
-        action::{Event, Kind, Payload},
+        action::{Event, Payload},
         application::fixture::{Step, Trial, assert_precedence},
         fixture::{DAY, assert_round_trips, commitment, id},
         grant::fixture::*,
@@ -284,12 +292,26 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_lapses_after_the_days_of_the_parameter() {
+    fn an_offer_is_signed_until_the_last_millisecond_before_it_lapses() {
         let (mut network, grant) = offered();
-        network.advance(90 * DAY - 60_000);
+        let lapses_at = record(&network, grant).sign_before;
+        assert_eq!(lapses_at, BlockTime(network.now().0 + 90 * DAY));
         let act = Payload::SignConvention(signature(&network, grant, None));
-        assert!(network.decide("asso2", act.clone()).is_ok());
-        network.advance(60_000);
-        assert_eq!(network.refusal("asso2", act), "WindowLapsed");
+        let mut last = network.clone();
+        last.advance_to(BlockTime(lapses_at.0 - 2));
+        assert!(last.decide("asso2", act.clone()).is_ok());
+        let mut late = network.clone();
+        late.advance_to(BlockTime(lapses_at.0 - 1));
+        // Time decides, not whether the lapse has run.
+        assert_eq!(late.refusal("asso2", act.clone()), "WindowLapsed");
+        network.advance_to(lapses_at);
+        assert_eq!(network.refusal("asso2", act), "StateGrant");
+    }
+
+    #[test]
+    fn a_signed_grant_does_not_lapse() {
+        let (mut network, grant) = active();
+        assert!(network.advance(91 * DAY).is_empty());
+        assert_eq!(record(&network, grant).status, GrantStatus::Active);
     }
 }

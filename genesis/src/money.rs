@@ -10,7 +10,7 @@ use octroi_ledger::{
         CalendarDay, DeductionRule, Instalment, LateRules, LevyCalendar, LevySchedule, LiabilityTest, ModulationClass,
         RateBracket, RateBrackets, ScheduleVersion, Tariff, UnitBracket, UnitBrackets,
     },
-    redistribution::policy::{Policy, PolicyCaps, PolicyShare, PolicySource},
+    redistribution::policy::{Policy, PolicyCaps, PolicyCarryOver, PolicyShare, PolicySource},
 };
 use octroi_primitives::*;
 use serde::{Deserialize, Serialize};
@@ -149,6 +149,9 @@ pub(crate) struct PolicyEntry {
     pub caps: CapsEntry,
     #[serde(default)]
     pub sources: Vec<SourceEntry>,
+    /// Absent: unspent money stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry_over: Option<CarryOverEntry>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -159,6 +162,18 @@ pub(crate) struct CapsEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_group_ppm: Option<u32>,
     pub min_beneficiaries: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_territory_ppm: Option<u32>,
+}
+
+/// What becomes of unspent money.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CarryOverEntry {
+    /// Periods after that of its arrival in which it can still be spent.
+    pub max_periods: u32,
+    /// `reserve` or `reshare`.
+    pub then: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -313,6 +328,15 @@ impl PolicyEntry {
                 per_beneficiary_ppm: cap(self.caps.per_beneficiary_ppm)?,
                 per_group_ppm: cap(self.caps.per_group_ppm)?,
                 min_beneficiaries: self.caps.min_beneficiaries,
+                per_territory_ppm: cap(self.caps.per_territory_ppm)?,
+            },
+            // Need tables are voted: a policy that splits by need is adopted after genesis.
+            territorial: Vec::new(),
+            carry_over: match &self.carry_over {
+                Some(CarryOverEntry { max_periods, then }) => {
+                    Some(PolicyCarryOver { max_periods: *max_periods, then: of(&at("carry_over.then"), then)? })
+                }
+                None => None,
             },
         };
         Ok(GenesisPolicy { code: of(&at("code"), &self.code)?, policy })

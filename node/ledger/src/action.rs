@@ -314,6 +314,8 @@ kinds! {
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
     }
     duties {
+        0x0502 CloseDuePeriod close_due_period in redistribution::close_due_period;
+        0x0503 ExpireCarryOver expire_carry_over in redistribution::expire_carry_over;
         0x0604 CloseCall close_call in call::close_call;
         0x080f LapseOffer lapse_offer in grant::lapse_offer;
         0x0c08 EnactChange enact_change in governance::enact_change;

@@ -8,6 +8,7 @@ use crate::{
     governance::{change::RoleChange, role::check_standing, validator::check_power},
     network::{NetworkKind, NetworkRecord},
     parameters::{Parameter, ParameterValue},
+    redistribution::close_due_period::CloseDuePeriod,
     registry::{
         college::{College, CollegeSeat},
         fund::{Envelope, Fund},
@@ -289,6 +290,7 @@ impl Genesis {
                 return Err(GenesisInvalid::new(at(), format!("host {host} is no organisation of this genesis")));
             }
             state.put::<Fund>(*code, fund.clone());
+            CloseDuePeriod::plan(*code, fund.next_period, state);
             for GenesisEnvelope { code: envelope, name } in envelopes {
                 state.put::<Envelope>((*code, *envelope), Envelope { name: name.clone() });
             }

@@ -35,6 +35,7 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::SeatValidator(_)
         | Event::AdvanceClock(_)
         | Event::CloseCall(_)
+        | Event::ExpireCarryOver(_)
         | Event::AttestStatement(_)
         | Event::MatchEntry(_)
         | Event::ScreenApplication(_)
@@ -59,6 +60,10 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
             of(&event.id, [List::AssessmentsOfPayer(*payer), List::AssessmentsOfSchedule(*schedule)])
         }
         Event::ClosePeriod(event) => of(&event.period, [List::PeriodsOfFund(event.fund)]),
+        Event::CloseDuePeriod(event) => match &event.closed {
+            Some(closed) => of(&closed.period, [List::PeriodsOfFund(closed.fund)]),
+            None => Vec::new(),
+        },
         Event::SubmitApplication(event) => {
             let Application { call, project, .. } = &event.application;
             let parties: BTreeSet<OrganisationId> = event.application.parties().collect();

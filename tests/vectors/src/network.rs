@@ -199,7 +199,9 @@ fn policy() -> Policy {
             fee_ppm: ppm(0),
             shares: shares(333_333, 666_667),
         }],
-        caps: PolicyCaps { per_beneficiary_ppm: None, per_group_ppm: None, min_beneficiaries: 1 },
+        caps: PolicyCaps { min_beneficiaries: 1, ..PolicyCaps::NONE },
+        territorial: vec![],
+        carry_over: None,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     },
     redistribution::{
         cap::{self, CapKey},
-        envelope::EnvelopeCommitment,
+        envelope::{EnvelopeCommitment, TerritoryCommitment},
     },
     registry::validator_seat::ValidatorSeat,
     signer::group,
@@ -116,6 +116,9 @@ pub fn check(state: &State) -> Vec<Violation> {
     for (key, _) in state.all::<EnvelopeCommitment>() {
         commitment(state, key, &mut found);
     }
+    for (key, _) in state.all::<TerritoryCommitment>() {
+        territory(state, key, &mut found);
+    }
     for (id, promise) in state.all::<Promise>() {
         kept(id, promise, &mut found);
     }
@@ -197,6 +200,9 @@ fn touched(state: &State, row: &RecordRow, found: &mut Found) {
     }
     if let Some((key, _)) = record::<EnvelopeCommitment>(state, row) {
         commitment(state, &key, found);
+    }
+    if let Some((key, _)) = record::<TerritoryCommitment>(state, row) {
+        territory(state, &key, found);
     }
     if let Some((id, promise)) = record::<Promise>(state, row) {
         kept(&id, promise, found);
@@ -308,6 +314,15 @@ fn kept(id: &PromiseId, promise: &Promise, found: &mut Found) {
 fn commitment(state: &State, key: &(FundCode, EnvelopeCode, Period, OrganisationId), found: &mut Found) {
     let (fund, envelope, period, holder) = *key;
     let standing = cap::check(&state.overlay(), &CapKey { fund, envelope, period }, holder, 0);
+    if let Err(exceeded) = standing {
+        found.0.push(Violation { invariant: Invariant::I6, what: exceeded.to_string() });
+    }
+}
+
+/// The cap of a territory, derogations apart.
+fn territory(state: &State, key: &(FundCode, EnvelopeCode, Period, TerritoryCode), found: &mut Found) {
+    let (fund, envelope, period, territory) = *key;
+    let standing = cap::check_territory(&state.overlay(), &CapKey { fund, envelope, period }, territory, 0);
     if let Err(exceeded) = standing {
         found.0.push(Violation { invariant: Invariant::I6, what: exceeded.to_string() });
     }
@@ -434,7 +449,10 @@ mod tests {
         assert_eq!(
             found_after(|state| {
                 let (fund, envelope, period) = (fund(), envelope("commons"), "2027Q1".parse().unwrap());
-                state.put::<EnvelopePeriod>((fund, envelope, period), EnvelopePeriod { credited: 99 });
+                state.put::<EnvelopePeriod>(
+                    (fund, envelope, period),
+                    EnvelopePeriod { credited: 99, ..EnvelopePeriod::NOTHING },
+                );
                 let key = CapKey { fund, envelope, period };
                 cap::commit(state, &key, id("asso1"), 10, cap::CapStanding::Within);
             }),

@@ -3,6 +3,7 @@
 use crate::{
     call::call::{Call, Eligibility},
     parameters::Parameter,
+    registry::project::Project,
     signer::group,
     state::{Overlay, Record},
     wire::{Wire, WireError, message, pb, words},
@@ -252,6 +253,11 @@ impl Record for CallProject {
 }
 
 impl Application {
+    /// Where it acts: its own territory, else its project's.
+    pub fn acts_in(&self, state: &Overlay<'_>) -> Option<TerritoryCode> {
+        self.territory.or_else(|| state.get::<Project>(&self.project).and_then(|project| project.territory))
+    }
+
     /// The lead, then the partners.
     pub fn parties(&self) -> impl Iterator<Item = OrganisationId> {
         core::iter::once(self.lead).chain(self.partners.iter().map(|partner| partner.organisation))

@@ -703,6 +703,7 @@ mod tests {
             ordonnateur: None,
             tranches: vec![tranche],
             judges: vec![],
+            territory: None,
         };
         let under_way = Payout {
             grant,

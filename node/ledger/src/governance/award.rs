@@ -314,22 +314,52 @@ fn within_caps(
     for offer in offers {
         let parts = parts(offer, state);
         let mut standing = CapStanding::Within;
-        if let Err(exceeded) = fits(&key, &parts, &trial) {
+        let territory = counted(offer, &trial);
+        if let Err(exceeded) = fits(&key, territory, &parts, &trial) {
             if !awards.derogations.contains(&offer.application) {
                 return Err(AwardFault::Cap(exceeded));
             }
             standing = CapStanding::Derogation;
             derogated.push(offer.application);
         }
-        for (party, amount) in parts {
-            cap::commit(&mut trial, &key, party, amount, standing);
-        }
+        commit(&key, territory, &parts, standing, &mut trial);
     }
     Ok(derogated)
 }
 
-/// Whether an offer's parts stay within the caps, each counted before the next is judged.
-fn fits(key: &CapKey, parts: &[(OrganisationId, u64)], state: &Overlay<'_>) -> Result<(), CapExceeded> {
+/// The territory that an offer counts for.
+fn counted(offer: &GrantOffer, state: &Overlay<'_>) -> Option<TerritoryCode> {
+    let asked = state.get::<Application>(&offer.application)?;
+    asked.acts_in(state).map(|territory| cap::counted_as(state, territory))
+}
+
+/// Notes what an offer gives to its parties and its territory.
+fn commit(
+    key: &CapKey,
+    territory: Option<TerritoryCode>,
+    parts: &[(OrganisationId, u64)],
+    standing: CapStanding,
+    state: &mut Overlay<'_>,
+) {
+    for (party, amount) in parts {
+        cap::commit(state, key, *party, *amount, standing);
+    }
+    if let Some(territory) = territory {
+        let awarded = parts.iter().map(|(_, amount)| amount).sum();
+        cap::commit_territory(state, key, territory, awarded, standing);
+    }
+}
+
+/// Whether an offer's parts, and their sum in its territory, stay within the caps, each part counted before the next is judged.
+fn fits(
+    key: &CapKey,
+    territory: Option<TerritoryCode>,
+    parts: &[(OrganisationId, u64)],
+    state: &Overlay<'_>,
+) -> Result<(), CapExceeded> {
+    if let Some(territory) = territory {
+        cap::check_territory(state, key, territory, parts.iter().map(|(_, amount)| amount).sum())?;
+    }
     let mut trial = state.scratch();
     for (party, amount) in parts {
         cap::check(&trial, key, *party, *amount)?;
@@ -345,10 +375,8 @@ fn apply(awards: &AwardGrants, event: &ChangeEnacted, place: &Place, state: &mut
     for offer in &event.offers {
         let standing =
             if event.derogated.contains(&offer.application) { CapStanding::Derogation } else { CapStanding::Within };
-        for (party, amount) in parts(offer, state) {
-            if let Some(key) = &key {
-                cap::commit(state, key, party, amount, standing);
-            }
+        if let Some(key) = &key {
+            commit(key, counted(offer, state), &parts(offer, state), standing, state);
         }
         offer.apply(&event.change, state);
     }

@@ -128,7 +128,7 @@ refusals! {
     ParityCollege(): Parity 1 "a college had no active seat when voting opened", "a college had no active seat when voting opened";
     Insufficient(String): Insufficient 1 "{0}", "the envelope does not hold enough, or the fund's deficit would no longer be covered";
     InsufficientNamed(String): Insufficient 2 "{0}", "there is not enough money for it";
-    CapHolder(CapExceeded): Cap 1 "{0}", "a beneficiary or group would have more than the policy's cap, without a derogation";
+    CapHolder(CapExceeded): Cap 1 "{0}", "a beneficiary, group or territory would have more than the policy's cap, without a derogation";
     CapGroups(usize, u32): Cap 2 "{0} groups are awarded, the policy asks for {1}", "fewer groups are awarded than the policy asks for";
     CapMany(usize): Cap 5 "{0} validators; a set has 128 at most", "there would be more than 128 validators";
     CapPower(CollegeCode, usize, usize): Cap 3 "college {0} would count {1} of {2} validators", "a college would count more than a third of the validators, rounded up";
@@ -422,17 +422,19 @@ pub(crate) mod tests {
             shares: vec![PolicyShare { envelope: fixture::envelope("commons"), ppm: Ppm::ONE }],
             sources: vec![],
             caps,
+            territorial: vec![],
+            carry_over: None,
         }
     }
 
     fn with_policy(network: &Network, per_group: Option<u32>, min_beneficiaries: u32) -> Network {
         let mut network = network.clone();
         let per_group_ppm = per_group.map(|ppm| Ppm::new(ppm).unwrap());
-        let caps = PolicyCaps { per_beneficiary_ppm: None, per_group_ppm, min_beneficiaries };
+        let caps = PolicyCaps { per_group_ppm, min_beneficiaries, ..PolicyCaps::NONE };
         network.edit(|state| {
             state.put::<Policy>(PolicyCode::new("first").unwrap(), policy(caps));
             let key = (fixture::fund(), fixture::envelope("commons"), "2027Q1".parse().unwrap());
-            state.put::<EnvelopePeriod>(key, EnvelopePeriod { credited: 5_000_000 });
+            state.put::<EnvelopePeriod>(key, EnvelopePeriod { credited: 5_000_000, ..EnvelopePeriod::NOTHING });
         });
         network
     }
@@ -568,6 +570,44 @@ pub(crate) mod tests {
             on(&full, award(1_000_000)),
         ];
         fixture::assert_all_reached(Kind::EnactChange, &reached);
+    }
+
+    /// The part of territory 44 in the envelope, and so many minor units on it.
+    fn with_territory(network: &mut Network, minor: u64) -> Account {
+        let territory = TerritoryCode::new("44").unwrap();
+        let part =
+            Account::TerritorialEnvelope { fund: fixture::fund(), envelope: fixture::envelope("commons"), territory };
+        credit(network, part.clone(), minor);
+        part
+    }
+
+    #[test]
+    fn an_award_in_a_territory_with_a_part_of_its_own_is_paid_by_that_part() {
+        let (mut network, call, first) = reviewed();
+        let part = with_territory(&mut network, 1_000_000);
+        let content = Content::AwardGrants(awards(call, &[(first, 1_000_000)]));
+        let (_, event) = decide(&mut network, "foundation", content, &yes(&ALL));
+        assert_eq!(event.offers[0].territory, Some(TerritoryCode::new("44").unwrap()));
+        assert_eq!((network.balance(&part), network.balance(&pot())), (0, 0));
+        let grant = network.state.get::<Grant>(&event.offers[0].grant).unwrap();
+        assert_eq!(grant.source(), part, "a rest goes back there");
+        network.assert_sound();
+    }
+
+    #[test]
+    fn a_territory_gets_no_more_than_its_cap_unless_a_derogation_says_so() {
+        let (network, call, first) = deciding();
+        let mut network = with_policy(&network, None, 0);
+        network.edit(|state| {
+            state.update::<Policy>(&PolicyCode::new("first").unwrap(), |policy| {
+                policy.caps.per_territory_ppm = Some(Ppm::new(199_999).unwrap());
+            });
+        });
+        let mut list = awards(call, &[(first, 1_000_000)]);
+        assert_eq!(refused(&network, carried(Content::AwardGrants(list.clone()))), "CapHolder");
+        list.derogations = vec![first];
+        let allowed = AwardGrants::enact(&list, &ChangeId::ZERO, &place(&network), &network.state.overlay()).unwrap();
+        assert_eq!(allowed.derogated, [first]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{
     application::application::{Application, TrancheKind},
     call::call::Call,
     governance::change::Change,
+    redistribution::envelope,
     signer::{Records, same_group},
     state::{Overlay, Record},
     wire::{message, words},
@@ -156,6 +157,8 @@ message! {
         pub tranches: Vec<Tranche>,
         /// Everybody who judged evidence of it.
         pub judges: Vec<OrganisationId>,
+        /// The territory whose part of the envelope the money came from; `None`: the envelope's own.
+        pub territory: Option<TerritoryCode>,
     }
 }
 
@@ -273,7 +276,7 @@ impl Grant {
 
     /// The account that its money came from, and goes back to.
     pub fn source(&self) -> Account {
-        Account::Envelope { fund: self.fund, envelope: self.envelope }
+        envelope::account(self.fund, self.envelope, self.territory)
     }
 
     /// Takes the order of a part back; `decide` has proven that it has one.

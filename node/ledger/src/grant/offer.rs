@@ -15,6 +15,7 @@ use crate::{
     due,
     history::RecordRef,
     parameters::Parameter,
+    redistribution::envelope,
     state::Overlay,
     wire::message,
 };
@@ -51,6 +52,8 @@ message! {
         pub tranches: Vec<OfferedTranche>,
         /// The convention is signed before this time or not at all.
         pub sign_before: BlockTime,
+        /// The territory whose part of the envelope pays; `None`: the envelope's own.
+        pub territory: Option<TerritoryCode>,
     }
 }
 
@@ -110,6 +113,7 @@ pub fn offer(
         awarded: Amount::new(awarded, asked.requested.currency),
         tranches,
         sign_before: place.time.saturating_add(state.parameter(Parameter::ConventionDays).saturating_mul(DAY_MS)),
+        territory: envelope::pot(state, call.fund, call.envelope, asked.acts_in(state)),
     })
 }
 
@@ -187,9 +191,9 @@ pub fn refuse(state: &mut Overlay<'_>, application: &ApplicationId) {
 impl GrantOffer {
     /// Moves the award from its envelope to what is reserved for the grant.
     pub fn encumber(&self, movement: &mut Movement) {
-        let Self { grant, fund, envelope, awarded, .. } = self;
+        let Self { grant, fund, envelope, awarded, territory, .. } = self;
         movement.transfer(
-            Account::Envelope { fund: *fund, envelope: *envelope },
+            envelope::account(*fund, *envelope, *territory),
             Account::Encumbered { fund: *fund, grant: *grant },
             awarded.minor,
         );
@@ -197,7 +201,8 @@ impl GrantOffer {
 
     /// Writes the grant, offered, and the application, awarded.
     pub fn apply(&self, change: &ChangeId, state: &mut Overlay<'_>) {
-        let Self { grant, application, project, lead, fund, envelope, awarded, tranches, sign_before } = self;
+        let Self { grant, application, project, lead, fund, envelope, awarded, tranches, sign_before, territory } =
+            self;
         let asked = state.get::<Application>(application).expect("offer: the application exists").clone();
         let tranches = tranches.iter().map(|offered| planned(&asked, offered)).collect();
         let lead = Party { organisation: *lead, share_ppm: asked.lead_share_ppm };
@@ -223,6 +228,7 @@ impl GrantOffer {
                 ordonnateur: None,
                 tranches,
                 judges: vec![],
+                territory: *territory,
             },
         );
         due::schedule(state, *sign_before, Kind::LapseOffer, LapseOffer::object(grant));

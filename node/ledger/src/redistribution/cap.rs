@@ -1,13 +1,19 @@
-//! Caps on what an envelope gives in a period: to one organisation, to one group (rulebook §6, I6).
+//! Caps on what an envelope gives in a period: to one organisation, to one group, to one territory (rulebook §6, I6).
+//!
+//! A territory counts as the département that it lies in; one above that level, or outside the tree, counts as itself.
 //!
 //! An award checks its beneficiaries one after the other, committing each before it checks the next. Partners count by their shares: the
 //! caller passes each with its part. The base is all that was credited to the envelope in the period of the award.
 
 use super::{
-    envelope::{EnvelopeCommitment, EnvelopePeriod},
+    envelope::{EnvelopeCommitment, EnvelopePeriod, TerritoryCommitment, around},
     policy::{PolicyCaps, in_force},
 };
-use crate::{signer::group, state::Overlay};
+use crate::{
+    registry::territory::{Level, Territory},
+    signer::group,
+    state::Overlay,
+};
 use octroi_primitives::*;
 
 /// Where a commitment counts.
@@ -32,12 +38,10 @@ pub enum CapStanding {
 
 /// A cap would be passed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{whose} {holder} would have {wanted} of envelope {envelope}, the cap is {cap}", whose = match .per { CapPer::Beneficiary => "organisation", CapPer::Group => "group" })]
+#[error("{per} would have {wanted} of envelope {envelope}, the cap is {cap}")]
 pub struct CapExceeded {
     /// Which cap.
     pub per: CapPer,
-    /// The organisation, or the topmost parent of the group.
-    pub holder: OrganisationId,
     /// The envelope.
     pub envelope: EnvelopeCode,
     /// Minor units with the new award, derogations apart.
@@ -46,19 +50,23 @@ pub struct CapExceeded {
     pub cap: u64,
 }
 
-/// Which cap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which cap, and on whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CapPer {
     /// On one organisation.
-    Beneficiary,
-    /// On one group.
-    Group,
+    #[error("organisation {0}")]
+    Beneficiary(OrganisationId),
+    /// On one group, named by its topmost parent.
+    #[error("group {0}")]
+    Group(OrganisationId),
+    /// On one territory.
+    #[error("territory {0}")]
+    Territory(TerritoryCode),
 }
 
 /// The caps in force for a period; none without a policy.
 pub fn caps(state: &Overlay<'_>, key: &CapKey) -> PolicyCaps {
-    let none = PolicyCaps { per_beneficiary_ppm: None, per_group_ppm: None, min_beneficiaries: 0 };
-    in_force(state, &key.fund, key.period).map_or(none, |(_, policy)| policy.caps)
+    in_force(state, &key.fund, key.period).map_or(PolicyCaps::NONE, |(_, policy)| policy.caps)
 }
 
 /// All that was credited to the envelope in the period, in minor units.
@@ -89,17 +97,64 @@ pub fn check(state: &Overlay<'_>, key: &CapKey, beneficiary: OrganisationId, new
     let top = group(state, &beneficiary);
     let whole = commitment(state, key, top);
     let measured = [
-        (CapPer::Beneficiary, beneficiary, caps.per_beneficiary_ppm, own.beneficiary - own.beneficiary_derogated),
-        (CapPer::Group, top, caps.per_group_ppm, whole.group - whole.group_derogated),
+        (CapPer::Beneficiary(beneficiary), caps.per_beneficiary_ppm, own.beneficiary - own.beneficiary_derogated),
+        (CapPer::Group(top), caps.per_group_ppm, whole.group - whole.group_derogated),
     ];
-    for (per, holder, ppm, committed) in measured {
-        let Some(ppm) = ppm else { continue };
-        let (wanted, cap) = (committed.saturating_add(new), limit(ppm, base));
-        if wanted > cap {
-            return Err(CapExceeded { per, holder, envelope: key.envelope, wanted, cap });
-        }
+    measured
+        .into_iter()
+        .try_for_each(|(per, ppm, committed)| within(key, per, ppm, committed.saturating_add(new), base))
+}
+
+fn within(key: &CapKey, per: CapPer, ppm: Option<Ppm>, wanted: u64, base: u64) -> Result<(), CapExceeded> {
+    match ppm.map(|ppm| limit(ppm, base)) {
+        Some(cap) if wanted > cap => Err(CapExceeded { per, envelope: key.envelope, wanted, cap }),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
+}
+
+/// As what a territory counts: the département that it lies in, else itself.
+pub fn counted_as(state: &Overlay<'_>, territory: TerritoryCode) -> TerritoryCode {
+    let is_departement =
+        |code: &TerritoryCode| state.get::<Territory>(code).is_some_and(|record| record.level == Level::Departement);
+    around(state, territory).into_iter().find(is_departement).unwrap_or(territory)
+}
+
+fn of_territory(state: &Overlay<'_>, key: &CapKey, territory: TerritoryCode) -> TerritoryCommitment {
+    let CapKey { fund, envelope, period } = *key;
+    let none = TerritoryCommitment { committed: 0, derogated: 0 };
+    state.get::<TerritoryCommitment>(&(fund, envelope, period, territory)).cloned().unwrap_or(none)
+}
+
+/// Whether `new` minor units more to a territory, as it is counted, stay within the cap.
+///
+/// # Errors
+/// The cap that would be passed.
+pub fn check_territory(
+    state: &Overlay<'_>,
+    key: &CapKey,
+    territory: TerritoryCode,
+    new: u64,
+) -> Result<(), CapExceeded> {
+    let TerritoryCommitment { committed, derogated } = of_territory(state, key, territory);
+    let wanted = (committed - derogated).saturating_add(new);
+    within(key, CapPer::Territory(territory), caps(state, key).per_territory_ppm, wanted, base(state, key))
+}
+
+/// Notes that an award gives `amount` minor units to a territory, as it is counted.
+pub fn commit_territory(
+    state: &mut Overlay<'_>,
+    key: &CapKey,
+    territory: TerritoryCode,
+    amount: u64,
+    standing: CapStanding,
+) {
+    let CapKey { fund, envelope, period } = *key;
+    let mut record = of_territory(state, key, territory);
+    record.committed = record.committed.saturating_add(amount);
+    if standing == CapStanding::Derogation {
+        record.derogated = record.derogated.saturating_add(amount);
+    }
+    state.put::<TerritoryCommitment>((fund, envelope, period, territory), record);
 }
 
 /// Notes that an award gives `amount` minor units to an organisation.
@@ -139,7 +194,10 @@ mod tests {
         let mut network = money::network();
         network.edit(|state| {
             let CapKey { fund, envelope, period } = key();
-            state.put::<EnvelopePeriod>((fund, envelope, period), EnvelopePeriod { credited: 1_000 });
+            state.put::<EnvelopePeriod>(
+                (fund, envelope, period),
+                EnvelopePeriod { credited: 1_000, ..EnvelopePeriod::NOTHING },
+            );
             state.update::<Policy>(&money::policy_code(), |policy| {
                 policy.caps.per_beneficiary_ppm = Some(money::ppm(60_000));
             });
@@ -153,11 +211,11 @@ mod tests {
         let (own, branch) = (id("asso1"), id("asso1_branch"));
         network.edit(|state| {
             assert_eq!(check(state, &key(), own, 60), Ok(()));
-            assert_eq!(check(state, &key(), own, 61).unwrap_err().per, CapPer::Beneficiary);
+            assert_eq!(check(state, &key(), own, 61).unwrap_err().per, CapPer::Beneficiary(own));
             commit(state, &key(), own, 60, CapStanding::Within);
             assert_eq!(check(state, &key(), branch, 40), Ok(()));
             let exceeded = check(state, &key(), branch, 41).unwrap_err();
-            assert_eq!((exceeded.per, exceeded.holder, exceeded.wanted, exceeded.cap), (CapPer::Group, own, 101, 100));
+            assert_eq!((exceeded.per, exceeded.wanted, exceeded.cap), (CapPer::Group(own), 101, 100));
             commit(state, &key(), branch, 40, CapStanding::Within);
             assert_eq!(check(state, &key(), id("asso2"), 60), Ok(()), "another group has its own cap");
         });
@@ -178,6 +236,35 @@ mod tests {
             !found.is_empty() && found.iter().all(|found| found.invariant == invariants::Invariant::I6),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_territory_counts_as_its_departement_and_has_a_cap_of_its_own() {
+        let mut network = credited();
+        let code = |text: &str| TerritoryCode::new(text).unwrap();
+        network.edit(|state| {
+            let town = Territory {
+                level: Level::Commune,
+                parent: Some(code("44")),
+                ..state.get::<Territory>(&code("44")).unwrap().clone()
+            };
+            state.put::<Territory>(code("44109"), town);
+            state.update::<Policy>(&money::policy_code(), |policy| {
+                policy.caps.per_territory_ppm = Some(money::ppm(250_000))
+            });
+            assert_eq!(counted_as(state, code("44109")), code("44"));
+            assert_eq!(counted_as(state, code("52")), code("52"), "a region lies in no département");
+            commit_territory(state, &key(), code("44"), 200, CapStanding::Within);
+            commit_territory(state, &key(), code("44"), 900, CapStanding::Derogation);
+            assert_eq!(check_territory(state, &key(), code("44"), 50), Ok(()));
+            let exceeded = check_territory(state, &key(), code("44"), 51).unwrap_err();
+            assert_eq!((exceeded.per, exceeded.wanted, exceeded.cap), (CapPer::Territory(code("44")), 251, 250));
+            assert_eq!(check_territory(state, &key(), code("49"), 250), Ok(()));
+        });
+        network.assert_sound();
+        network.edit(|state| commit_territory(state, &key(), code("49"), 251, CapStanding::Within));
+        let found = invariants::check(&network.state);
+        assert!(found.iter().any(|found| found.invariant == invariants::Invariant::I6), "{found:?}");
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! `close_period`: splits what stands unallocated in a fund by the policy of the period, source by source.
 //!
 //! - Allowed: any active organisation, once the period has ended and every bank account of the fund is attested to its end.
-//! - Effect: per source in order of code: a deficit is covered first, then reserve, costs, envelopes (largest remainder). The fund's next period is
-//!   due. The event holds every input: anyone can compute the split again (I13).
+//! - Effect: per source in order of code: a deficit is covered first, then reserve, costs, envelopes (largest remainder), territorial envelopes by need.
+//!   The fund's next period is due, and the end of the carry-over of what was shared is planned. The event holds every input: anyone can compute
+//!   the split again (I13).
 //! - Source: rulebook §3, §6 and §17, 0501.
 
 use super::{
-    envelope,
-    policy::{Policy, in_force},
-    split::{SplitShare, SplitSource, split},
+    close_due_period::CloseDuePeriod,
+    envelope::{self, Stay},
+    expire_carry_over::{self, PlannedExpiry},
+    need::{self, ApportionFault, NeedSplit},
+    policy::{Policy, PolicyCarryOver, in_force},
+    split::{SplitShare, SplitSource, TerritoryShare, split},
 };
 use crate::{
     accounts::{Account, AccountBalance, Movement, PostingError, Postings, balance},
@@ -60,8 +64,8 @@ message! {
         pub next_period: Period,
         /// The policy that decides.
         pub policy: PolicyCode,
-        /// Who asked.
-        pub organisation: OrganisationId,
+        /// Who asked; `None`: the rule itself, since nobody did.
+        pub organisation: Option<OrganisationId>,
         /// How far the fund's accounts are attested.
         pub accounts: Vec<AttestedAccount>,
         /// Minor units in suspense for longer than allowed, within the tolerance.
@@ -70,6 +74,10 @@ message! {
         pub sources: Vec<SplitSource>,
         /// In the same order.
         pub postings: Postings,
+        /// Envelopes that are split by need, with the inputs of that.
+        pub needs: Vec<NeedSplit>,
+        /// When what stays unspent of this expires; `None`: never.
+        pub expiry: Option<PlannedExpiry>,
     }
 }
 
@@ -83,8 +91,10 @@ refusals! {
     WindowOpen(Period, BlockTime): Window 1 "period {0} ends at {1}", "the period has not ended";
     StatementGap(BankAccountId, LegalDate): StatementGap 1 "bank account {0} is not attested to {1}", "a bank account of the fund is not attested to the period's end";
     StateSuspense(u64, u64): State 5 "{0} minor units are in suspense for too long, {1} are tolerated", "old suspense exceeds the tolerance";
-    OverflowCalendar(Period): Overflow 1 "no period follows {0}", "the calendar ends";
+    TerritoryNobody(EnvelopeCode): Territory 1 "nobody lives in the territories of envelope {0}", "the territories of an envelope have no population";
+    CapFloors(EnvelopeCode, u128, u64): Cap 1 "the floors of envelope {0} ask for {1} of {2} minor units", "the floors of an envelope's territories are more than its share";
     OverflowSource(Code): Overflow 2 "the balance of source {0} leaves its range", "a source holds more than one transaction can move";
+    OverflowCalendar(Period): Overflow 1 "no period follows {0}", "the calendar ends";
     Overflow(PostingError): Overflow 3 "{0}", "an account cannot bear what the split moves";
 }
 
@@ -105,41 +115,67 @@ impl Action for ClosePeriod {
         let Self { fund, period } = *self;
 
         cx.active(state).map_err(|_| Refused::Suspended(cx.organisation))?;
-        let record = state.get::<Fund>(&fund).ok_or(Refused::UnknownFund(fund))?;
-        if period.length() != record.period_length {
-            return Err(Refused::StateLength(period, record.period_length));
-        }
-        if period < record.next_period {
-            return Err(Refused::StateClosed(period));
-        }
-        if period > record.next_period {
-            return Err(Refused::StateEarlier(record.next_period));
-        }
-        let (code, policy) = in_force(state, &fund, period).ok_or(Refused::StatePolicy(period))?;
-        if cx.place.time < period.end_time() {
-            return Err(Refused::WindowOpen(period, period.end_time()));
-        }
-        let accounts = attested(state, &fund, period)?;
-        let old_suspense = old_suspense(state, &accounts, cx.place.date())?;
-        let next_period = period.next().ok_or(Refused::OverflowCalendar(period))?;
-        let sources = sources(state, fund, &policy)?;
-        let mut movement = Movement::in_fund(fund);
-        for source in &sources {
-            post(source, fund, &mut movement);
-        }
-        let postings = movement.check(state).map_err(Refused::Overflow)?;
-        Ok(PeriodClosed {
-            fund,
-            period,
-            next_period,
-            policy: code,
-            organisation: cx.organisation,
-            accounts,
-            old_suspense,
-            sources,
-            postings,
-        })
+        close(fund, period, Some(cx.organisation), &cx.place, state)
     }
+}
+
+/// The close of a period, whoever asks for it.
+pub(super) fn close(
+    fund: FundCode,
+    period: Period,
+    organisation: Option<OrganisationId>,
+    place: &Place,
+    state: &Overlay<'_>,
+) -> Result<PeriodClosed, Refused> {
+    let record = state.get::<Fund>(&fund).ok_or(Refused::UnknownFund(fund))?;
+    if period.length() != record.period_length {
+        return Err(Refused::StateLength(period, record.period_length));
+    }
+    if period < record.next_period {
+        return Err(Refused::StateClosed(period));
+    }
+    if period > record.next_period {
+        return Err(Refused::StateEarlier(record.next_period));
+    }
+    let (code, policy) = in_force(state, &fund, period).ok_or(Refused::StatePolicy(period))?;
+    if place.time < period.end_time() {
+        return Err(Refused::WindowOpen(period, period.end_time()));
+    }
+    let accounts = attested(state, &fund, period)?;
+    let old_suspense = old_suspense(state, &accounts, place.date())?;
+    let needs: Vec<NeedSplit> = policy.territorial.iter().filter_map(|rule| need::inputs(rule, state)).collect();
+    let sources = sources(state, fund, &policy, &needs)?;
+    let next_period = period.next().ok_or(Refused::OverflowCalendar(period))?;
+    let expiry = match &policy.carry_over {
+        Some(rule) => Some(planned_expiry(rule, place, record.period_length).ok_or(Refused::OverflowCalendar(period))?),
+        None => None,
+    };
+    let mut movement = Movement::in_fund(fund);
+    for source in &sources {
+        post(source, fund, &mut movement);
+    }
+    let postings = movement.check(state).map_err(Refused::Overflow)?;
+    Ok(PeriodClosed {
+        fund,
+        period,
+        next_period,
+        policy: code,
+        organisation,
+        accounts,
+        old_suspense,
+        sources,
+        postings,
+        needs,
+        expiry,
+    })
+}
+
+/// What is shared now can be spent in this period and in `max_periods` more.
+fn planned_expiry(rule: &PolicyCarryOver, place: &Place, length: PeriodLength) -> Option<PlannedExpiry> {
+    let PolicyCarryOver { max_periods, then } = *rule;
+    let period = Period::containing(place.date(), length);
+    let last = (0..max_periods).try_fold(period, |period, _| period.next())?;
+    Some(PlannedExpiry { period, at: last.end_time(), then })
 }
 
 /// Every bank account of the fund is attested to the period's last day.
@@ -166,7 +202,12 @@ fn old_suspense(state: &Overlay<'_>, accounts: &[AttestedAccount], today: LegalD
 }
 
 /// The split of every source of a fund, in order of code.
-fn sources(state: &Overlay<'_>, fund: FundCode, policy: &Policy) -> Result<Vec<SplitSource>, Refused> {
+fn sources(
+    state: &Overlay<'_>,
+    fund: FundCode,
+    policy: &Policy,
+    needs: &[NeedSplit],
+) -> Result<Vec<SplitSource>, Refused> {
     let least = Code::new("-").expect("the least character of codes");
     let greatest = Code::new(&"z".repeat(Code::MAX)).expect("the greatest code");
     let unallocated = |source| Account::Unallocated { fund, source };
@@ -179,7 +220,11 @@ fn sources(state: &Overlay<'_>, fund: FundCode, policy: &Policy) -> Result<Vec<S
         // Postings are 64-bit legs; a source that no invariant lets overdraw holds 0 or more.
         let held = i64::try_from(-balance).ok().and_then(|held| u64::try_from(held).ok());
         let held = held.ok_or(Refused::OverflowSource(source))?;
-        let part = split(source, held, deficit, policy.rule_for(source, state));
+        let part =
+            split(source, held, deficit, policy.rule_for(source, state), needs).map_err(|found| match found.fault {
+                ApportionFault::NoWeight => Refused::TerritoryNobody(found.envelope),
+                ApportionFault::Floors { floors, total } => Refused::CapFloors(found.envelope, floors, total),
+            })?;
         deficit -= part.cover;
         sources.push(part);
     }
@@ -193,26 +238,44 @@ fn post(part: &SplitSource, fund: FundCode, movement: &mut Movement) {
     movement.transfer(from.clone(), Account::Deficit { fund }, *cover);
     movement.transfer(from.clone(), Account::Reserve { fund }, *reserve);
     movement.transfer(from.clone(), Account::Costs { fund }, *fee);
-    for SplitShare { envelope, ppm: _, amount } in shares {
-        movement.transfer(from.clone(), Account::Envelope { fund, envelope: *envelope }, *amount);
+    for SplitShare { envelope, ppm: _, amount, territories, to_reserve } in shares {
+        let mut own = *amount - *to_reserve;
+        for TerritoryShare { territory, amount } in territories {
+            let to = Account::TerritorialEnvelope { fund, envelope: *envelope, territory: *territory };
+            movement.transfer(from.clone(), to, *amount);
+            own -= *amount;
+        }
+        movement.transfer(from.clone(), Account::Envelope { fund, envelope: *envelope }, own);
+        movement.transfer(from.clone(), Account::Reserve { fund }, *to_reserve);
     }
 }
 
 impl Effect for PeriodClosed {
     fn apply(&self, place: &Place, state: &mut Overlay<'_>) {
-        for SplitShare { envelope, ppm: _, amount } in self.sources.iter().flat_map(|part| &part.shares) {
-            envelope::credit(self.fund, *envelope, *amount, place, state);
+        let stay = if self.expiry.is_some() { Stay::Expiring } else { Stay::Kept };
+        for SplitShare { envelope, ppm: _, amount, territories, to_reserve } in
+            self.sources.iter().flat_map(|part| &part.shares)
+        {
+            let mut own = *amount - *to_reserve;
+            for TerritoryShare { territory, amount } in territories {
+                envelope::share(self.fund, *envelope, Some(*territory), *amount, stay, place, state);
+                own -= *amount;
+            }
+            if own > 0 || territories.is_empty() {
+                envelope::share(self.fund, *envelope, None, own, stay, place, state);
+            }
+        }
+        if let Some(planned) = &self.expiry {
+            expire_carry_over::plan(self.fund, planned, state);
         }
         state.update::<Fund>(&self.fund, |fund| fund.next_period = self.next_period);
+        CloseDuePeriod::plan(self.fund, self.next_period, state);
     }
 
     /// The fund, the policy, who asked, the bank accounts that it rests on, and every envelope that it fills.
     fn subjects(&self) -> Vec<RecordRef> {
-        let mut subjects = BTreeSet::from([
-            RecordRef::of::<Fund>(&self.fund),
-            RecordRef::of::<Policy>(&self.policy),
-            RecordRef::of::<Organisation>(&self.organisation),
-        ]);
+        let mut subjects = BTreeSet::from([RecordRef::of::<Fund>(&self.fund), RecordRef::of::<Policy>(&self.policy)]);
+        subjects.extend(self.organisation.map(|organisation| RecordRef::of::<Organisation>(&organisation)));
         subjects.extend(self.accounts.iter().map(|attested| RecordRef::of::<BankAccount>(&attested.account)));
         let filled = self.sources.iter().flat_map(|part| &part.shares).filter(|share| share.amount > 0);
         subjects.extend(filled.map(|share| RecordRef::of::<Envelope>(&(self.fund, share.envelope))));
@@ -234,7 +297,8 @@ mod tests {
             money::{self, date, entry},
         },
         parameters::ParameterValue,
-        redistribution::envelope::EnvelopePeriod,
+        redistribution::{envelope::EnvelopePeriod, need::NeedTable, policy::PolicyTerritorial},
+        registry::territory::{Level, Territory},
     };
 
     impl IntoPayload for ClosePeriod {
@@ -300,6 +364,22 @@ mod tests {
         network.attest(network.statement(vec![]));
         reached.push(network.refusal("lab", close("2027Q2")));
 
+        let needy = |population, floor_ppm| {
+            let mut network = by_need(network.clone(), floor_ppm);
+            network.edit(|state| {
+                let promised = Account::Unallocated { fund: fund(), source: Code::new("contribution").unwrap() };
+                state.put::<AccountBalance>(promised, AccountBalance { fund: fund(), balance: -2_000 });
+                state.put::<ParameterValue>(Parameter::SuspenseTolerance.code(), ParameterValue { value: 50 });
+                for code in ["44", "49"] {
+                    let code = TerritoryCode::new(code).unwrap();
+                    state.update::<Territory>(&code, |territory| territory.population = population);
+                }
+            });
+            network.refusal("lab", close("2027Q2"))
+        };
+        reached.push(needy(0, 0));
+        // A table that grew under a policy is possible only past the rules: 51 % for each of two.
+        reached.push(needy(1, 510_000));
         let put = |network: &mut Network, account: Account, balance| {
             network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
         };
@@ -307,13 +387,13 @@ mod tests {
             state.put::<ParameterValue>(Parameter::SuspenseTolerance.code(), ParameterValue { value: 50 })
         });
         let mut at_the_end = network.clone();
+        put(&mut network, unallocated("contribution"), Balance::from(i64::MIN));
+        reached.push(network.refusal("lab", close("2027Q2")));
         let last: Period = "9999Q4".parse().unwrap();
         at_the_end.edit(|state| state.update::<Fund>(&fund(), |fund| fund.next_period = last));
         at_the_end.advance_to(last.end_time());
         at_the_end.attest(at_the_end.statement(vec![]));
         reached.push(at_the_end.refusal("lab", close("9999Q4")));
-        put(&mut network, unallocated("contribution"), Balance::from(i64::MIN));
-        reached.push(network.refusal("lab", close("2027Q2")));
         put(&mut network, unallocated("contribution"), -20);
         put(&mut network, Account::Reserve { fund: fund() }, Balance::MIN);
         reached.push(network.refusal("lab", close("2027Q2")));
@@ -352,6 +432,61 @@ mod tests {
         let amounts: Vec<u64> = event.sources[1].shares.iter().map(|share| share.amount).collect();
         assert_eq!(amounts, [5_001, 5_000]);
         assert_eq!(balance_on(&network, Account::Reserve { fund: fund() }), 5);
+        network.assert_sound();
+    }
+
+    /// The envelope `territories` is split by need over two départements.
+    fn by_need(mut network: Network, floor_ppm: u32) -> Network {
+        let need = Code::new("need").unwrap();
+        let rule = PolicyTerritorial {
+            envelope: fixture::envelope("territories"),
+            level: Level::Departement,
+            need,
+            floor_ppm: money::ppm(floor_ppm),
+            ceiling_ppm: money::ppm(600_000),
+        };
+        network.edit(|state| {
+            state.put::<NeedTable>(need, need::tests::table());
+            state.update::<Policy>(&money::policy_code(), |policy| policy.territorial = vec![rule]);
+        });
+        network
+    }
+
+    fn on_territory(network: &Network, code: &str) -> Balance {
+        let (envelope, territory) = (fixture::envelope("territories"), TerritoryCode::new(code).unwrap());
+        balance_on(network, Account::TerritorialEnvelope { fund: fund(), envelope, territory })
+    }
+
+    #[test]
+    fn a_territorial_envelope_is_split_by_population_and_need_and_the_event_holds_the_inputs() {
+        let mut network = by_need(after_the_quarter(1_000_000), 0);
+        let event = run(&mut network, "2027Q1");
+        // 142,500 over 1,413,341 · 0.799999 and 820,655 · 1.175.
+        assert_eq!((on_territory(&network, "44"), on_territory(&network, "49")), (76_909, 65_591));
+        assert_eq!(on_envelope(&network, "territories"), 0);
+        let [need] = event.needs.as_slice() else { panic!("one envelope is split by need") };
+        let weights: Vec<(u64, u32)> = need.weights.iter().map(|weight| (weight.population, weight.factor)).collect();
+        assert_eq!(weights, [(1_413_341, 799_999), (820_655, 1_175_000)]);
+        let again = need.apportion(142_500).unwrap();
+        assert_eq!(again.parts, [76_909, 65_591], "anyone can compute it again (I13)");
+        network.assert_sound();
+        let period = "2027Q2".parse().unwrap();
+        let credited =
+            envelope::received(&network.state.overlay(), &(fund(), fixture::envelope("territories"), period));
+        assert_eq!((credited.credited, credited.territorial), (142_500, 142_500));
+    }
+
+    #[test]
+    fn what_is_above_all_ceilings_goes_to_the_reserve() {
+        let mut network = by_need(after_the_quarter(1_000_000), 0);
+        network.edit(|state| {
+            state.update::<Policy>(&money::policy_code(), |policy| {
+                policy.territorial[0].ceiling_ppm = money::ppm(100_000)
+            });
+        });
+        run(&mut network, "2027Q1");
+        assert_eq!((on_territory(&network, "44"), on_territory(&network, "49")), (14_250, 14_250));
+        assert_eq!(balance_on(&network, Account::Reserve { fund: fund() }), 50_000 + 114_000);
         network.assert_sound();
     }
 

@@ -1,10 +1,12 @@
 //! Record: how a fund's money is split, from a period on (rulebook §6).
-//!
-//! Territorial envelopes and carry-over are not part of this version: a policy cannot name them.
 
+use super::need::NeedTable;
 use crate::{
     levy::schedule::{LevyKind, LevySchedule},
-    registry::fund::{Envelope, Fund},
+    registry::{
+        fund::{Envelope, Fund},
+        territory::Level,
+    },
     state::{Overlay, Record},
     wire::{message, words},
 };
@@ -14,6 +16,8 @@ use std::collections::BTreeSet;
 /// Entries of a list, at most.
 const LIST: usize = 64;
 const WHOLE: u64 = 1_000_000;
+/// Periods that unspent money is carried over, at most.
+const CARRIED: u32 = 120;
 
 words! {
     /// The levies that a rule of a policy is about.
@@ -30,6 +34,14 @@ words! {
         Flat = "flat",
         /// Every levy that no other rule is about.
         Any = "any",
+    }
+
+    /// What becomes of money that stayed unspent for too long.
+    pub enum Then {
+        /// It goes to the reserve.
+        Reserve = "reserve",
+        /// It is unallocated again, source `other`, and shared by the next close.
+        Reshare = "reshare",
     }
 }
 
@@ -75,6 +87,30 @@ message! {
         pub per_group_ppm: Option<Ppm>,
         /// Groups that a call awards at least, or none.
         pub min_beneficiaries: u32,
+        /// To one territory; `None`: no cap.
+        pub per_territory_ppm: Option<Ppm>,
+    }
+
+    /// An envelope that is split over territories by need.
+    pub struct PolicyTerritorial = PolicyTerritorial {
+        /// Which.
+        pub envelope: EnvelopeCode,
+        /// Level of the territories.
+        pub level: Level,
+        /// Code of the need table.
+        pub need: Code,
+        /// Least part of a territory, of the envelope's share.
+        pub floor_ppm: Ppm,
+        /// Greatest part of a territory, of the envelope's share.
+        pub ceiling_ppm: Ppm,
+    }
+
+    /// What becomes of unspent money that a close put into envelopes.
+    pub struct PolicyCarryOver = PolicyCarryOver {
+        /// Periods after that of its arrival in which it can still be spent.
+        pub max_periods: u32,
+        /// And then.
+        pub then: Then,
     }
 
     /// Record: a policy.
@@ -93,7 +129,17 @@ message! {
         pub sources: Vec<PolicySource>,
         /// Limits on awards.
         pub caps: PolicyCaps [required],
+        /// Envelopes that are split over territories by need.
+        pub territorial: Vec<PolicyTerritorial>,
+        /// What becomes of unspent money; `None`: it stays.
+        pub carry_over: Option<PolicyCarryOver>,
     }
+}
+
+impl PolicyCaps {
+    /// No limit at all.
+    pub const NONE: Self =
+        Self { per_beneficiary_ppm: None, per_group_ppm: None, min_beneficiaries: 0, per_territory_ppm: None };
 }
 
 impl Record for Policy {
@@ -118,6 +164,9 @@ pub enum PolicyFault {
     /// A list is too long or names something twice.
     #[error("{0}")]
     Limit(String),
+    /// No such need table, or one of another level.
+    #[error("need table {0} does not exist, or is of another level")]
+    Need(Code),
     /// Another policy of the fund starts with that period.
     #[error("policy {0} starts with that period already")]
     Duplicate(PolicyCode),
@@ -140,7 +189,8 @@ impl Policy {
     /// # Errors
     /// The first rule that it breaks.
     pub fn check(&self, code: &PolicyCode, state: &Overlay<'_>) -> Result<(), PolicyFault> {
-        let Self { fund, valid_from, reserve_ppm, fee_ppm, shares, sources, caps: _ } = self;
+        let Self { fund, valid_from, reserve_ppm, fee_ppm, shares, sources, caps: _, territorial: _, carry_over } =
+            self;
         let record = state.get::<Fund>(fund).ok_or(PolicyFault::UnknownFund(*fund))?;
         if valid_from.length() != record.period_length {
             return Err(PolicyFault::Period(*valid_from));
@@ -153,11 +203,47 @@ impl Policy {
             }
             self.check_rule(SplitRule { reserve_ppm: *reserve_ppm, fee_ppm: *fee_ppm, shares }, state)?;
         }
+        self.check_territorial(state)?;
+        if let Some(PolicyCarryOver { max_periods, then: _ }) = carry_over
+            && *max_periods > CARRIED
+        {
+            return Err(PolicyFault::Limit(format!("{max_periods} periods; {CARRIED} are possible")));
+        }
         let other = state
             .range::<Policy>(..)
             .into_iter()
             .find(|(other, policy)| other != code && policy.fund == *fund && policy.valid_from == *valid_from);
         other.map_or(Ok(()), |(other, _)| Err(PolicyFault::Duplicate(other)))
+    }
+
+    /// Each envelope once, with a table of its level; the floors of all territories are within the share.
+    fn check_territorial(&self, state: &Overlay<'_>) -> Result<(), PolicyFault> {
+        if self.territorial.len() > LIST {
+            return Err(PolicyFault::Limit(format!(
+                "{} territorial envelopes; {LIST} are allowed",
+                self.territorial.len()
+            )));
+        }
+        let mut seen = BTreeSet::new();
+        for PolicyTerritorial { envelope, level, need, floor_ppm, ceiling_ppm } in &self.territorial {
+            if !state.has::<Envelope>(&(self.fund, *envelope)) {
+                return Err(PolicyFault::UnknownEnvelope(*envelope));
+            }
+            if !seen.insert(*envelope) {
+                return Err(PolicyFault::Limit(format!("envelope {envelope} is split over territories twice")));
+            }
+            let table = state.get::<NeedTable>(need).filter(|table| table.level == *level);
+            let territories = table.ok_or(PolicyFault::Need(*need))?.rows.len() as u64;
+            if floor_ppm > ceiling_ppm || *ceiling_ppm == Ppm::ZERO {
+                return Err(PolicyFault::Shares(format!("floor {floor_ppm} and ceiling {ceiling_ppm} leave no room")));
+            }
+            if u64::from(floor_ppm.get()) * territories > WHOLE {
+                return Err(PolicyFault::Shares(format!(
+                    "a floor of {floor_ppm} for {territories} territories is more than the whole"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn check_rule(&self, rule: SplitRule<'_>, state: &Overlay<'_>) -> Result<(), PolicyFault> {
@@ -243,6 +329,32 @@ mod tests {
         assert!(matches!(fault(|it| it.sources.push(it.sources[0].clone())), PolicyFault::Limit(_)));
         assert!(matches!(fault(|it| it.sources[0].shares.clear()), PolicyFault::Shares(_)));
         assert_eq!(fault(|it| it.valid_from = "2027Q1".parse().unwrap()), PolicyFault::Duplicate(policy_code()));
+    }
+
+    #[test]
+    fn a_territorial_envelope_needs_a_table_of_its_level_and_room_between_floor_and_ceiling() {
+        let mut network = money::network();
+        let need = Code::new("need").unwrap();
+        network.edit(|state| state.put::<NeedTable>(need, crate::redistribution::need::tests::table()));
+        let state = network.state.overlay();
+        let fault = |change: fn(&mut PolicyTerritorial)| {
+            let mut rule = PolicyTerritorial {
+                envelope: envelope("territories"),
+                level: Level::Departement,
+                need: Code::new("need").unwrap(),
+                floor_ppm: ppm(500_000),
+                ceiling_ppm: ppm(600_000),
+            };
+            change(&mut rule);
+            let asked = Policy { valid_from: "2028Q1".parse().unwrap(), territorial: vec![rule], ..policy() };
+            asked.check(&PolicyCode::new("p2028").unwrap(), &state).err()
+        };
+        assert_eq!(fault(|_| ()), None);
+        assert_eq!(fault(|it| it.level = Level::Region), Some(PolicyFault::Need(need)));
+        assert!(matches!(fault(|it| it.need = Code::new("other").unwrap()), Some(PolicyFault::Need(_))));
+        assert!(matches!(fault(|it| it.envelope = envelope("roads")), Some(PolicyFault::UnknownEnvelope(_))));
+        assert!(matches!(fault(|it| it.floor_ppm = ppm(500_001)), Some(PolicyFault::Shares(_))));
+        assert!(matches!(fault(|it| it.ceiling_ppm = ppm(499_999)), Some(PolicyFault::Shares(_))));
     }
 
     #[test]

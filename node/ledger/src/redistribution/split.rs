@@ -3,7 +3,10 @@
 //! Promises: cover + reserve + fee + Σ shares = balance, exactly; the same inputs give the same parts in any order of shares. I13 holds by
 //! computing this again.
 
-use super::policy::{PolicyShare, SplitRule};
+use super::{
+    need::{ApportionFault, Apportioned, NeedSplit},
+    policy::{PolicyShare, SplitRule},
+};
 use crate::wire::message;
 use octroi_primitives::*;
 
@@ -14,6 +17,18 @@ message! {
         pub envelope: EnvelopeCode,
         /// Its share by the rule.
         pub ppm: Ppm,
+        /// Minor units.
+        pub amount: u64,
+        /// What each territory gets of it; none where the envelope is not split by need.
+        pub territories: Vec<TerritoryShare>,
+        /// Minor units of it that go to the reserve, since every territory is at its ceiling.
+        pub to_reserve: u64,
+    }
+
+    /// What a territory gets of a share.
+    pub struct TerritoryShare = TerritoryShare {
+        /// Which.
+        pub territory: TerritoryCode,
         /// Minor units.
         pub amount: u64,
     }
@@ -39,8 +54,27 @@ message! {
     }
 }
 
-/// Splits `balance` minor units of a source while `deficit` are to be covered. The rule's shares sum to the whole, as every adopted policy's do.
-pub fn split(source: Code, balance: u64, deficit: u64, rule: SplitRule<'_>) -> SplitSource {
+/// A share that cannot be split over its territories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitFault {
+    /// The envelope.
+    pub envelope: EnvelopeCode,
+    /// Why.
+    pub fault: ApportionFault,
+}
+
+/// Splits `balance` minor units of a source while `deficit` are to be covered. The rule's shares sum to the whole, as every adopted policy's do;
+/// `needs` are the envelopes that are split further, over territories.
+///
+/// # Errors
+/// A share whose floors are more than it, or with nobody to weigh.
+pub fn split(
+    source: Code,
+    balance: u64,
+    deficit: u64,
+    rule: SplitRule<'_>,
+    needs: &[NeedSplit],
+) -> Result<SplitSource, SplitFault> {
     let SplitRule { reserve_ppm, fee_ppm, shares } = rule;
     let cover = balance.min(deficit);
     let distributed = balance - cover;
@@ -52,13 +86,24 @@ pub fn split(source: Code, balance: u64, deficit: u64, rule: SplitRule<'_>) -> S
     let shares = shares
         .iter()
         .zip(amounts)
-        .map(|(PolicyShare { envelope, ppm }, amount)| SplitShare {
-            envelope: *envelope,
-            ppm: *ppm,
-            amount: u64::try_from(amount).expect("a part is at most the whole"),
+        .map(|(PolicyShare { envelope, ppm }, amount)| {
+            let amount = u64::try_from(amount).expect("a part is at most the whole");
+            let need = needs.iter().find(|need| need.envelope == *envelope);
+            let fault = |fault| SplitFault { envelope: *envelope, fault };
+            let (territories, to_reserve) =
+                need.map_or(Ok(Default::default()), |need| by_need(need, amount)).map_err(fault)?;
+            Ok(SplitShare { envelope: *envelope, ppm: *ppm, amount, territories, to_reserve })
         })
-        .collect();
-    SplitSource { source, balance, cover, reserve_ppm, fee_ppm, reserve, fee, shares }
+        .collect::<Result<_, _>>()?;
+    Ok(SplitSource { source, balance, cover, reserve_ppm, fee_ppm, reserve, fee, shares })
+}
+
+/// What each territory gets, those without anything left out, and what goes to the reserve.
+fn by_need(need: &NeedSplit, amount: u64) -> Result<(Vec<TerritoryShare>, u64), ApportionFault> {
+    let Apportioned { parts, to_reserve } = need.apportion(amount)?;
+    let territories = need.weights.iter().zip(parts).filter(|(_, amount)| *amount > 0);
+    let territories = territories.map(|(weight, amount)| TerritoryShare { territory: weight.territory, amount });
+    Ok((territories.collect(), to_reserve))
 }
 
 #[cfg(test)]
@@ -94,7 +139,7 @@ mod tests {
     #[test]
     fn reserve_and_fee_are_floored_and_the_shares_get_the_rest() {
         let shares = shares_from(&[500_000]);
-        let part = split(source(), 1_999, 0, rule_of(&shares, 1_000, 2_000));
+        let part = split(source(), 1_999, 0, rule_of(&shares, 1_000, 2_000), &[]).unwrap();
         assert_eq!((part.reserve, part.fee), (1, 3));
         assert_eq!(part.shares.iter().map(|share| share.amount).collect::<Vec<_>>(), [998, 997]);
     }
@@ -109,7 +154,7 @@ mod tests {
             cuts in prop::collection::vec(0u32..1_000_000, 0..8),
         ) {
             let shares = shares_from(&cuts);
-            let part = split(source(), balance, deficit, rule_of(&shares, reserve, fee));
+            let part = split(source(), balance, deficit, rule_of(&shares, reserve, fee), &[]).unwrap();
             let given: u64 = part.shares.iter().map(|share| share.amount).sum();
             prop_assert_eq!(part.cover + part.reserve + part.fee + given, balance);
             prop_assert_eq!(part.cover, balance.min(deficit));
@@ -127,9 +172,9 @@ mod tests {
             let shares = shares_from(&cuts);
             let mut turned = shares.clone();
             turned.reverse();
-            let mut there = split(source(), balance, 0, rule_of(&turned, 0, 0)).shares;
+            let mut there = split(source(), balance, 0, rule_of(&turned, 0, 0), &[]).unwrap().shares;
             there.reverse();
-            prop_assert_eq!(split(source(), balance, 0, rule_of(&shares, 0, 0)).shares, there);
+            prop_assert_eq!(split(source(), balance, 0, rule_of(&shares, 0, 0), &[]).unwrap().shares, there);
         }
     }
 }

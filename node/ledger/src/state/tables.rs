@@ -164,4 +164,8 @@ tables! {
     37 policies: crate::redistribution::policy::Policy;
     38 envelope_periods: crate::redistribution::envelope::EnvelopePeriod;
     39 envelope_commitments: crate::redistribution::envelope::EnvelopeCommitment;
+    70 need_tables: crate::redistribution::need::NeedTable;
+    71 territory_periods: crate::redistribution::envelope::TerritoryPeriod;
+    72 territory_commitments: crate::redistribution::envelope::TerritoryCommitment;
+    73 carry_overs: crate::redistribution::expire_carry_over::CarryOver;
 }

@@ -146,7 +146,12 @@ impl Generator<'_> {
                 (proposer, Payload::ProposeChange(self.proposal()))
             }
             Kind::CastBallot => (self.random.one(&SEATS), Payload::CastBallot(self.ballot())),
-            Kind::CloseCall | Kind::OpenChange | Kind::EnactChange | Kind::SeatValidator => return None,
+            Kind::CloseDuePeriod
+            | Kind::ExpireCarryOver
+            | Kind::CloseCall
+            | Kind::OpenChange
+            | Kind::EnactChange
+            | Kind::SeatValidator => return None,
         };
         let anybody = self.random.in_hundred(BY_ANYBODY);
         Some((if anybody { self.random.one(&ORGANISATIONS) } else { signer }, payload))

@@ -606,7 +606,8 @@ pub(crate) mod tests {
         let mut list = awards(call, &[(first, 1_000_000)]);
         assert_eq!(refused(&network, carried(Content::AwardGrants(list.clone()))), "CapHolder");
         list.derogations = vec![first];
-        let allowed = AwardGrants::enact(&list, &ChangeId::ZERO, &place(&network), &network.state.overlay()).unwrap();
+        let allowed =
+            Content::AwardGrants(list).enact(&ChangeId::ZERO, &place(&network), &network.state.overlay()).unwrap();
         assert_eq!(allowed.derogated, [first]);
     }
 

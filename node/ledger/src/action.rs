@@ -306,6 +306,10 @@ kinds! {
         0x0804 OrderPayment order_payment in grant::order_payment;
         0x0805 ReleasePayment release_payment in grant::release_payment;
         0x0806 FailPayment fail_payment in grant::fail_payment;
+        0x080a ReturnMoney return_money in grant::return_money;
+        0x080b FileFinalReport file_final_report in grant::file_final_report;
+        0x080c OpenClawback open_clawback in grant::open_clawback;
+        0x080d OffsetClawback offset_clawback in grant::offset_clawback;
         0x080e DeclarePastGrant declare_past_grant in grant::declare_past_grant;
         0x0810 RefusePayment refuse_payment in grant::refuse_payment;
         0x0811 CancelOrder cancel_order in grant::cancel_order;

@@ -158,6 +158,8 @@ byte_strings!(
     GrantId,
     ChangeId,
     PayoutId,
+    ClawbackId,
+    ReturnId,
     PastGrantId,
     Commitment,
     FileHash,

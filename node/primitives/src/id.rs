@@ -163,6 +163,14 @@ id! {
     PayoutId, "payout id"
 }
 id! {
+    /// A demand that money of a grant comes back.
+    ClawbackId, "clawback id"
+}
+id! {
+    /// Money of a grant that its beneficiary sends back of its own accord.
+    ReturnId, "return id"
+}
+id! {
     /// A grant of the past, declared by its funder or a publisher.
     PastGrantId, "past grant id"
 }

@@ -45,6 +45,10 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::OrderPayment(_)
         | Event::ReleasePayment(_)
         | Event::FailPayment(_)
+        | Event::ReturnMoney(_)
+        | Event::FileFinalReport(_)
+        | Event::OpenClawback(_)
+        | Event::OffsetClawback(_)
         | Event::LapseOffer(_)
         | Event::RefusePayment(_)
         | Event::CancelOrder(_) => Vec::new(),

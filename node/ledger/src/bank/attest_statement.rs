@@ -704,6 +704,12 @@ mod tests {
             tranches: vec![tranche],
             judges: vec![],
             territory: None,
+            returned: 0,
+            clawed: 0,
+            recovered: 0,
+            waived: 0,
+            proposed_clawback: None,
+            report: None,
         };
         let under_way = Payout {
             grant,

@@ -7,6 +7,10 @@ use crate::{
     accounts::{Account, Movement},
     action::Place,
     contribution::promise::Promise,
+    grant::{
+        clawback::{Clawback, MoneyReturn},
+        grant::Grant,
+    },
     history::RecordRef,
     levy::account::{LevyAccount, LevyAssessment, fund_of, open_up_to, post_payment, settle},
     redistribution::envelope,
@@ -45,6 +49,30 @@ message! {
         /// The account that received the money: an envelope, or unallocated money of a source.
         pub credited: Account,
     }
+
+    /// Money that a clawback asked for.
+    pub struct MatchedClawback = MatchedClawback {
+        /// Which.
+        pub clawback: ClawbackId,
+        /// Of which grant.
+        pub grant: GrantId,
+        /// Who paid it back.
+        pub lead: OrganisationId,
+        /// The account that the grant's money came from.
+        pub credited: Account,
+    }
+
+    /// Money of a grant that was sent back.
+    pub struct MatchedReturn = MatchedReturn {
+        /// Which.
+        pub money_return: ReturnId,
+        /// Of which grant.
+        pub grant: GrantId,
+        /// Who sent it.
+        pub lead: OrganisationId,
+        /// The account that the grant's money came from.
+        pub credited: Account,
+    }
 }
 
 /// What a payment is for.
@@ -56,6 +84,10 @@ pub enum Target {
     Levy(LevyTarget),
     /// A levy that is not assessed yet.
     Prepaid(PrepaidTarget),
+    /// A clawback.
+    Clawback(ClawbackId),
+    /// Money that a beneficiary sends back.
+    MoneyReturn(ReturnId),
 }
 
 impl fmt::Display for Target {
@@ -64,6 +96,8 @@ impl fmt::Display for Target {
             Self::Promise(id) => write!(f, "promise {id}"),
             Self::Levy(LevyTarget { payer, schedule, period }) => write!(f, "levy {schedule} {period} of {payer}"),
             Self::Prepaid(PrepaidTarget { payer, schedule }) => write!(f, "prepaid levy {schedule} of {payer}"),
+            Self::Clawback(id) => write!(f, "clawback {id}"),
+            Self::MoneyReturn(id) => write!(f, "return {id}"),
         }
     }
 }
@@ -86,6 +120,8 @@ impl Wire for MatchTarget {
             Target::Promise(id) => Proto::Promise(id.to_proto()),
             Target::Levy(levy) => Proto::Levy(levy.to_proto()),
             Target::Prepaid(prepaid) => Proto::Prepaid(prepaid.to_proto()),
+            Target::Clawback(id) => Proto::Clawback(id.to_proto()),
+            Target::MoneyReturn(id) => Proto::MoneyReturn(id.to_proto()),
         };
         pb::MatchTarget { target: Some(target), amount: Some(self.amount.to_proto()) }
     }
@@ -97,6 +133,8 @@ impl Wire for MatchTarget {
             Proto::Promise(id) => Wire::from_proto(id).map(Target::Promise),
             Proto::Levy(levy) => Wire::from_proto(levy).map(Target::Levy),
             Proto::Prepaid(prepaid) => Wire::from_proto(prepaid).map(Target::Prepaid),
+            Proto::Clawback(id) => Wire::from_proto(id).map(Target::Clawback),
+            Proto::MoneyReturn(id) => Wire::from_proto(id).map(Target::MoneyReturn),
         };
         let amount = amount.ok_or_else(WireError::missing).and_then(Wire::from_proto);
         Ok(Self {
@@ -115,6 +153,10 @@ pub enum Destination {
     Levy(LevyTarget),
     /// To the payer's prepaid money.
     Prepaid(PrepaidTarget),
+    /// To a clawback.
+    Clawback(MatchedClawback),
+    /// To a return.
+    MoneyReturn(MatchedReturn),
 }
 
 /// Money of an entry that went to one place.
@@ -138,6 +180,8 @@ impl Wire for MatchedPart {
             Destination::Promise(promise) => To::Promise(promise.to_proto()),
             Destination::Levy(levy) => To::Levy(levy.to_proto()),
             Destination::Prepaid(prepaid) => To::Prepaid(prepaid.to_proto()),
+            Destination::Clawback(clawback) => To::Clawback(clawback.to_proto()),
+            Destination::MoneyReturn(money_return) => To::MoneyReturn(money_return.to_proto()),
         };
         pb::MatchedPart { entry: entry.to_proto(), amount: *amount, to: Some(to) }
     }
@@ -149,6 +193,8 @@ impl Wire for MatchedPart {
             To::Promise(promise) => Wire::from_proto(promise).map(Destination::Promise),
             To::Levy(levy) => Wire::from_proto(levy).map(Destination::Levy),
             To::Prepaid(prepaid) => Wire::from_proto(prepaid).map(Destination::Prepaid),
+            To::Clawback(clawback) => Wire::from_proto(clawback).map(Destination::Clawback),
+            To::MoneyReturn(money_return) => Wire::from_proto(money_return).map(Destination::MoneyReturn),
         };
         Ok(Self {
             entry: EntryKey::from_proto(entry).map_err(|error| error.within("entry"))?,
@@ -169,6 +215,8 @@ impl Target {
             Self::Prepaid(PrepaidTarget { payer, schedule }) => {
                 state.has::<Organisation>(payer).then(|| fund_of(state, schedule))?
             }
+            Self::Clawback(id) => state.get::<Clawback>(id).map(|clawback| clawback.fund),
+            Self::MoneyReturn(id) => state.get::<MoneyReturn>(id).map(|money_return| money_return.fund),
         }
     }
 
@@ -185,7 +233,7 @@ impl Target {
     /// Whether it can still be paid: a promise not kept in full, a levy that is assessed and has something open.
     pub(super) fn is_open(&self, state: &Overlay<'_>) -> bool {
         let assessed = match self {
-            Self::Promise(_) | Self::Prepaid(_) => true,
+            Self::Promise(_) | Self::Prepaid(_) | Self::Clawback(_) | Self::MoneyReturn(_) => true,
             Self::Levy(LevyTarget { payer, schedule, period }) => state
                 .get::<LevyAccount>(&(*payer, *schedule, *period))
                 .is_some_and(|account| account.assessment.is_some()),
@@ -199,6 +247,8 @@ impl Target {
             Self::Promise(id) => Some(state.get::<Promise>(id).map_or(0, Promise::open)),
             Self::Levy(LevyTarget { payer, schedule, period }) => Some(open_up_to(state, *payer, *schedule, *period)),
             Self::Prepaid(_) => None,
+            Self::Clawback(id) => Some(state.get::<Clawback>(id).map_or(0, Clawback::open)),
+            Self::MoneyReturn(id) => Some(state.get::<MoneyReturn>(id).map_or(0, |record| record.open(state))),
         }
     }
 
@@ -225,6 +275,20 @@ impl Target {
             Self::Prepaid(prepaid) => {
                 vec![MatchedPart { entry: key, amount, to: Destination::Prepaid(prepaid.clone()) }]
             }
+            Self::Clawback(id) => {
+                let Some(Clawback { grant, lead, .. }) = state.get::<Clawback>(id).cloned() else { return Vec::new() };
+                let Some(credited) = state.get::<Grant>(&grant).map(Grant::source) else { return Vec::new() };
+                let to = Destination::Clawback(MatchedClawback { clawback: *id, grant, lead, credited });
+                vec![MatchedPart { entry: key, amount, to }]
+            }
+            Self::MoneyReturn(id) => {
+                let Some(MoneyReturn { grant, lead, .. }) = state.get::<MoneyReturn>(id).cloned() else {
+                    return Vec::new();
+                };
+                let Some(credited) = state.get::<Grant>(&grant).map(Grant::source) else { return Vec::new() };
+                let to = Destination::MoneyReturn(MatchedReturn { money_return: *id, grant, lead, credited });
+                vec![MatchedPart { entry: key, amount, to }]
+            }
         }
     }
 }
@@ -244,6 +308,13 @@ impl MatchedPart {
                 let prepaid = Account::PrepaidLevy { payer: *payer, schedule: *schedule };
                 movement.transfer(suspense, prepaid, self.amount);
             }
+            Destination::Clawback(MatchedClawback { clawback: _, grant, lead: _, credited }) => {
+                movement.transfer(suspense, Account::ClawbackReceivable { grant: *grant }, self.amount);
+                movement.transfer(Account::Uncollected { fund }, credited.clone(), self.amount);
+            }
+            Destination::MoneyReturn(MatchedReturn { credited, .. }) => {
+                movement.transfer(suspense, credited.clone(), self.amount);
+            }
         }
     }
 
@@ -261,6 +332,10 @@ impl MatchedPart {
                 state.update::<LevyAccount>(&(*payer, *schedule, *period), |levy| levy.pay(self.amount));
             }
             Destination::Prepaid(_) => {}
+            Destination::Clawback(MatchedClawback { clawback, .. }) => Clawback::receive(state, clawback, self.amount),
+            Destination::MoneyReturn(MatchedReturn { money_return, .. }) => {
+                MoneyReturn::receive(state, money_return, self.amount);
+            }
         }
     }
 
@@ -274,6 +349,16 @@ impl MatchedPart {
                 vec![RecordRef::of::<LevyAccount>(&(*payer, *schedule, *period)), RecordRef::of::<Organisation>(payer)]
             }
             Destination::Prepaid(PrepaidTarget { payer, schedule: _ }) => vec![RecordRef::of::<Organisation>(payer)],
+            Destination::Clawback(MatchedClawback { clawback, grant, lead, credited: _ }) => vec![
+                RecordRef::of::<Clawback>(clawback),
+                RecordRef::of::<Grant>(grant),
+                RecordRef::of::<Organisation>(lead),
+            ],
+            Destination::MoneyReturn(MatchedReturn { money_return, grant, lead, credited: _ }) => vec![
+                RecordRef::of::<MoneyReturn>(money_return),
+                RecordRef::of::<Grant>(grant),
+                RecordRef::of::<Organisation>(lead),
+            ],
         }
     }
 }
@@ -292,7 +377,7 @@ pub fn named<R: Record>(
     if found.len() == 1 { found.pop() } else { None }
 }
 
-/// What a credit with this reference pays by itself: a promise or an assessed levy of the same fund (rulebook §4). Other letters wait in suspense.
+/// What a credit with this reference pays by itself: a promise, an assessed levy, a clawback or a return of the same fund (rulebook §4). Other letters wait in suspense.
 pub(super) fn automatic(fund: FundCode, reference: &Reference, state: &Overlay<'_>) -> Option<Target> {
     let target = match reference.kind {
         ReferenceKind::Promise => Target::Promise(named::<Promise>(state, reference, PromiseId::new)?.0),
@@ -301,12 +386,9 @@ pub(super) fn automatic(fund: FundCode, reference: &Reference, state: &Overlay<'
             let LevyAssessment { payer, schedule, period, .. } = assessment;
             Target::Levy(LevyTarget { payer, schedule, period })
         }
-        ReferenceKind::Pledge
-        | ReferenceKind::Matching
-        | ReferenceKind::Clawback
-        | ReferenceKind::Return
-        | ReferenceKind::Payout
-        | ReferenceKind::Refund => return None,
+        ReferenceKind::Clawback => Target::Clawback(named::<Clawback>(state, reference, ClawbackId::new)?.0),
+        ReferenceKind::Return => Target::MoneyReturn(named::<MoneyReturn>(state, reference, ReturnId::new)?.0),
+        ReferenceKind::Pledge | ReferenceKind::Matching | ReferenceKind::Payout | ReferenceKind::Refund => return None,
     };
     target.is_of(fund, state).then_some(target)
 }

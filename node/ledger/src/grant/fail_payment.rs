@@ -85,6 +85,7 @@ refusals! {
     UnknownEntry(EntryKey): Unknown 2 "entry {0} is not on the account", "the account or the entry does not exist";
     StatePayout(PayoutId, PayoutStatus): State 1 "payout {0} is {1}", "the payout is not in transit, or, where a credit brings it back, not paid";
     StateDebit(EntryKey): State 2 "entry {0} is a debit", "the entry is not money received";
+    StateAskedBack(u64, u64): State 3 "{1} minor units came back, {0} are not asked back already", "a clawback or a return counts on the payment";
     ReferenceFund(BankAccountId, FundCode): Reference 1 "bank account {0} is of fund {1}", "the account is of another fund";
     EntryUsed(u64, u64): EntryUsed 1 "{1} minor units are needed, the entry has {0} left", "the entry does not hold the whole payout any more";
     Insufficient(PostingError): Insufficient 1 "{0}", "the account does not hold the amount";
@@ -107,6 +108,7 @@ impl Action for FailPayment {
         cx.active(state)?;
         let payout = state.get::<Payout>(&id).ok_or(Refused::UnknownPayout(id))?;
         cx.authorise(state, Role::Comptable, Scope::Fund(payout.fund))?;
+        let grant = state.get::<Grant>(&payout.grant).expect("a payout is of a grant");
         let needed = payout.amount.minor;
         let (expected, from) = match &returned {
             None => (PayoutStatus::InTransit, Payout::account(&id)),
@@ -120,6 +122,9 @@ impl Action for FailPayment {
             if !entry.is_credit() {
                 return Err(Refused::StateDebit(*key));
             }
+            if grant.refundable() < needed {
+                return Err(Refused::StateAskedBack(grant.refundable(), needed));
+            }
             if account.fund != payout.fund {
                 return Err(Refused::ReferenceFund(*at, account.fund));
             }
@@ -130,7 +135,6 @@ impl Action for FailPayment {
         let mut movement = Movement::in_fund(payout.fund);
         movement.transfer(from, Account::Payable { grant: payout.grant, tranche: payout.tranche }, needed);
         let postings = movement.check(state)?;
-        let grant = state.get::<Grant>(&payout.grant).expect("a payout is of a grant");
         let Payout { grant: of, tranche, part, amount, fund, .. } = payout.clone();
         let (comptable, project, lead) = (cx.organisation, grant.project, grant.lead());
         Ok(PaymentFailed {
@@ -241,7 +245,9 @@ mod tests {
                 let (key, _) = t.network.state.all::<BankEntry>().next().unwrap();
                 let key = *key;
                 t.network.edit(|state| state.update::<BankEntry>(&key, |entry| entry.amount = 300_000));
+                edit(t, |grant| grant.clawed = 1);
             }),
+            ("StateAskedBack", |t| edit(t, |grant| grant.clawed = 0)),
             ("ReferenceFund", |t| {
                 t.network.edit(|state| state.update::<BankAccount>(&account(), |record| record.fund = fund()));
             }),

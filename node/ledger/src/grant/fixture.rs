@@ -2,10 +2,12 @@
 
 use super::{
     GrantOffer,
+    clawback::ClawbackReason,
     grant::Grant,
     invariants,
     judge_evidence::JudgeEvidence,
     offer,
+    open_clawback::OpenClawback,
     order_payment::OrderPayment,
     payout::{self, Payout},
     release_payment::ReleasePayment,
@@ -187,6 +189,20 @@ pub fn receive(network: &mut Network, text: &str, minor: u64) -> EntryKey {
     };
     network.edit(|state| bank::entry::enter(account(), key, entry, state));
     key
+}
+
+/// A clawback for work that was not done.
+pub fn clawback(grant: GrantId, minor: u64) -> OpenClawback {
+    let (reason, document) = (ClawbackReason::NotDone, commitment("clawback"));
+    OpenClawback { grant, amount: Amount::eur(minor), reason, document }
+}
+
+/// `bank` and `region` open a clawback.
+pub fn open(network: &mut Network, grant: GrantId, minor: u64) -> ClawbackId {
+    run(network, "bank", Payload::OpenClawback(clawback(grant, minor)));
+    let act = Payload::OpenClawback(clawback(grant, minor));
+    let Event::OpenClawback(opened) = run(network, "region", act) else { panic!() };
+    opened.clawback.unwrap()
 }
 
 /// What stands on the credit side of an account.

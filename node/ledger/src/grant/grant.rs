@@ -1,5 +1,6 @@
 //! Record: a grant, its parties, its convention, and its tranches with their parts.
 
+use super::clawback::ClawbackReason;
 use crate::{
     accounts::Account,
     application::application::{Application, TrancheKind},
@@ -51,6 +52,8 @@ words! {
         Failed = "failed",
         /// Given back to its envelope.
         Cancelled = "cancelled",
+        /// Kept to pay a clawback.
+        Offset = "offset",
     }
 }
 
@@ -125,6 +128,28 @@ message! {
         pub attempts: u32,
     }
 
+    /// A clawback that one organisation has asked for.
+    pub struct ProposedClawback = ProposedClawback {
+        /// Who.
+        pub party: OrganisationId,
+        /// Minor units.
+        pub amount: u64,
+        /// Why.
+        pub reason: ClawbackReason,
+        /// Hash of the document that explains it.
+        pub document: Commitment,
+    }
+
+    /// What the lead says at the end.
+    pub struct FinalReport = FinalReport {
+        /// What the project cost, as far as the call pays for it.
+        pub actual_cost: Amount [required],
+        /// Commitment to the report.
+        pub report: Commitment,
+        /// Minor units that the grant comes to; `None` until the ordonnateur has confirmed it.
+        pub final_amount: Option<u64>,
+    }
+
     /// Record: a grant.
     pub struct Grant = Grant {
         /// The call it was awarded in.
@@ -159,6 +184,18 @@ message! {
         pub judges: Vec<OrganisationId>,
         /// The territory whose part of the envelope the money came from; `None`: the envelope's own.
         pub territory: Option<TerritoryCode>,
+        /// Minor units that came back of the beneficiary's own accord.
+        pub returned: u64,
+        /// Minor units that clawbacks asked for.
+        pub clawed: u64,
+        /// Minor units of these that were received, or kept from later payments.
+        pub recovered: u64,
+        /// Minor units of these that were waived.
+        pub waived: u64,
+        /// A clawback that waits for a second organisation.
+        pub proposed_clawback: Option<ProposedClawback>,
+        /// The final report that was filed last.
+        pub report: Option<FinalReport>,
     }
 }
 
@@ -208,7 +245,8 @@ impl Tranche {
             | PartStatus::Ordered
             | PartStatus::InTransit
             | PartStatus::Paid
-            | PartStatus::Failed => true,
+            | PartStatus::Failed
+            | PartStatus::Offset => true,
             PartStatus::Planned | PartStatus::EvidenceSubmitted | PartStatus::Rejected | PartStatus::Cancelled => false,
         };
         match self.kind {
@@ -269,6 +307,42 @@ impl Grant {
         opened.into_iter().chain(screened).chain(proposed).collect()
     }
 
+    /// Minor units that its tranches sum to: the award (I5).
+    pub fn total(&self) -> u64 {
+        self.awarded.minor
+    }
+
+    /// Minor units of its parts in a state.
+    pub fn sum_in(&self, status: PartStatus) -> u128 {
+        self.tranches.iter().map(|tranche| tranche.sum_in(status)).sum()
+    }
+
+    /// Minor units that the beneficiary had, in money or kept to pay a clawback, and that nobody has asked back: what can be.
+    pub fn refundable(&self) -> u64 {
+        let had = self.sum_in(PartStatus::Paid) + self.sum_in(PartStatus::Offset);
+        let asked = u128::from(self.returned) + u128::from(self.clawed);
+        u64::try_from(had.saturating_sub(asked)).expect("parts sum to at most the award")
+    }
+
+    /// Minor units of its clawbacks that are neither received, kept nor waived.
+    pub fn to_come_back(&self) -> u64 {
+        self.clawed - self.recovered - self.waived
+    }
+
+    /// Whether evidence is taken and judged: it is signed, neither stopped nor finished.
+    pub const fn is_running(&self) -> bool {
+        matches!(self.status, GrantStatus::Active | GrantStatus::Reporting)
+    }
+
+    /// Whether a tranche can be ordered: an advance of a grant that is not ended, what is accepted also afterwards.
+    pub const fn may_be_ordered(&self, kind: TrancheKind) -> bool {
+        match self.status {
+            GrantStatus::Active | GrantStatus::Reporting => true,
+            GrantStatus::Closed | GrantStatus::Terminated => !matches!(kind, TrancheKind::Advance),
+            GrantStatus::Offered | GrantStatus::Suspended | GrantStatus::Lapsed => false,
+        }
+    }
+
     /// The account that holds what is reserved for it.
     pub fn encumbered(&self, id: &GrantId) -> Account {
         Account::Encumbered { fund: self.fund, grant: *id }
@@ -283,6 +357,18 @@ impl Grant {
     pub(super) fn undo_order(&mut self, tranche: u32, part: u32) {
         let status = self.tranche_mut(tranche).before_order();
         self.part_mut(tranche, part).status = status;
+    }
+
+    /// Gives so many minor units of a part back to the envelope: all of it, or it is cut and the rest is a part of its own.
+    pub(super) fn cancel_part(&mut self, tranche: u32, part: u32, amount: u64) {
+        let record = self.part_mut(tranche, part);
+        if record.amount == amount {
+            record.status = PartStatus::Cancelled;
+        } else {
+            record.amount -= amount;
+            let cancelled = Part { status: PartStatus::Cancelled, ..Part::planned(amount) };
+            self.tranche_mut(tranche).parts.push(cancelled);
+        }
     }
 
     /// Changes a part; `decide` has proven that it exists.

@@ -87,7 +87,21 @@ pub fn check_grant(state: &State, id: &GrantId, grant: &Grant) -> Result<(), Gra
             check_part(state, id, tranche, part)?;
         }
     }
-    holds(state, *id, grant.encumbered(id), reserved)
+    holds(state, *id, grant.encumbered(id), reserved)?;
+    check_clawbacks(state, id, grant)
+}
+
+/// What is to come back stands as receivable, and nobody asks for more than was paid.
+fn check_clawbacks(state: &State, id: &GrantId, grant: &Grant) -> Result<(), GrantBroken> {
+    let account = Account::ClawbackReceivable { grant: *id };
+    let held = balance_of(state, &account);
+    let said = u128::from(grant.clawed).checked_sub(u128::from(grant.recovered) + u128::from(grant.waived));
+    if said.is_none() || u128::try_from(held).ok() != said {
+        return Err(GrantBroken::Account { grant: *id, account, held, said: said.unwrap_or(0) });
+    }
+    let had = grant.sum_in(PartStatus::Paid) + grant.sum_in(PartStatus::Offset);
+    let asked = u128::from(grant.returned) + u128::from(grant.clawed);
+    if asked > had { Err(GrantBroken::Sum { grant: *id, found: asked, expected: had }) } else { Ok(()) }
 }
 
 /// What of a tranche is neither ordered nor given back.
@@ -100,7 +114,9 @@ fn still_reserved(tranche: &Tranche) -> u128 {
 
 fn check_part(state: &State, id: &GrantId, tranche: &Tranche, part: &super::grant::Part) -> Result<(), GrantBroken> {
     let spent = match part.status {
-        PartStatus::Ordered | PartStatus::InTransit | PartStatus::Paid | PartStatus::Failed => true,
+        PartStatus::Ordered | PartStatus::InTransit | PartStatus::Paid | PartStatus::Failed | PartStatus::Offset => {
+            true
+        }
         PartStatus::Planned
         | PartStatus::EvidenceSubmitted
         | PartStatus::Accepted

@@ -94,7 +94,7 @@ refusals! {
     SegregationOrdonnateur(OrganisationId): Segregation 2 "the signer is of the group of ordonnateur {0}", "the judge's group signed or ordered as ordonnateur";
     SegregationManager(OrganisationId): Segregation 3 "the signer is of the group of programme manager {0}", "the judge's group opened the call or screened the application";
     ConflictParty(CallId): Conflict 1 "the signer's group applies or partners in call {0}", "the judge's group applied or partnered in the same call";
-    StateGrant(GrantId, GrantStatus): State 1 "grant {0} is {1}", "the grant is not active";
+    StateGrant(GrantId, GrantStatus): State 1 "grant {0} is {1}", "the grant is not signed by all, is suspended, or has ended";
     StateTranche(u32): State 2 "no part of tranche {0} waits for judges", "no evidence waits for judges";
     DuplicateGroup(OrganisationId): Duplicate 1 "group {0} has judged this evidence", "the signer's group has judged this evidence";
     EvidenceReason(Ppm): Evidence 1 "{0} without a reason", "evidence is accepted in part without a reason";
@@ -132,7 +132,7 @@ impl Action for JudgeEvidence {
         if takes_part(state, &grant.call, &group) {
             return Err(Refused::ConflictParty(grant.call));
         }
-        if grant.status != GrantStatus::Active {
+        if !grant.is_running() {
             return Err(Refused::StateGrant(id, grant.status));
         }
         let waiting = tranche.part_in(&[PartStatus::EvidenceSubmitted]);

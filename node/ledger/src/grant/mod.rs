@@ -6,8 +6,10 @@
 //! nothing but an advance is paid without accepted evidence (I11). See [`invariants`].
 
 pub mod cancel_order;
+pub mod clawback;
 pub mod declare_past_grant;
 pub mod fail_payment;
+pub mod file_final_report;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 #[allow(clippy::module_inception)]
@@ -16,11 +18,14 @@ pub mod invariants;
 pub mod judge_evidence;
 pub mod lapse_offer;
 pub mod offer;
+pub mod offset_clawback;
+pub mod open_clawback;
 pub mod order_payment;
 pub mod past_grant;
 pub mod payout;
 pub mod refuse_payment;
 pub mod release_payment;
+pub mod return_money;
 pub mod sign_convention;
 pub mod submit_evidence;
 

@@ -229,6 +229,12 @@ impl GrantOffer {
                 tranches,
                 judges: vec![],
                 territory: *territory,
+                returned: 0,
+                clawed: 0,
+                recovered: 0,
+                waived: 0,
+                proposed_clawback: None,
+                report: None,
             },
         );
         due::schedule(state, *sign_before, Kind::LapseOffer, LapseOffer::object(grant));

@@ -1,7 +1,8 @@
 //! `order_payment`: the ordonnateur orders what can be paid of a tranche.
 //!
 //! - Allowed: an active organisation with the role ordonnateur over the fund, of no group that is comptable of it, benefits, reviews or manages.
-//! - Effect: encumbered → payable; the part is ordered. What can be paid is an accepted part, or an advance of a signed convention (I11).
+//! - Effect: encumbered → payable; the part is ordered. What can be paid is an accepted part, or an advance of a signed convention (I11). What was
+//!   accepted before a grant was closed or terminated is paid all the same.
 //! - Source: rulebook §7 and §17, 0804; table A, tranche ordered.
 
 use super::grant::{Grant, GrantStatus, PartStatus};
@@ -70,7 +71,7 @@ refusals! {
     SegregationBeneficiary(OrganisationId): Segregation 2 "the signer is of the group of beneficiary {0}", "the ordonnateur's group benefits";
     SegregationReviewer(OrganisationId): Segregation 3 "the signer is of the group of reviewer {0}", "the ordonnateur's group reviewed the application or judged evidence";
     SegregationManager(OrganisationId): Segregation 4 "the signer is of the group of programme manager {0}", "the ordonnateur's group opened the call or screened the application";
-    StateGrant(GrantId, GrantStatus): State 1 "grant {0} is {1}", "the grant is not active: its convention is not signed by all";
+    StateGrant(GrantId, GrantStatus): State 1 "grant {0} is {1}", "the grant is not signed by all, is suspended, or has ended and the tranche is an advance";
     StateTranche(u32): State 2 "no part of tranche {0} is accepted, and none is a planned advance", "no part of the tranche can be paid now";
     CurrencyOther(Currency, Currency): Currency 1 "{0} is not the grant's currency {1}", "the amount is in another currency than the grant";
     AmountOther(u64, u64): Amount 2 "{0} minor units, {1} can be paid", "the amount is not that of the payable part";
@@ -106,7 +107,7 @@ impl Action for OrderPayment {
         cx.authorise(state, Role::Ordonnateur, Scope::Fund(grant.fund))?;
         let tranche = grant.tranche(number).ok_or(Refused::UnknownTranche(number))?;
         check_segregation(grant, &cx.organisation, state)?;
-        if grant.status != GrantStatus::Active {
+        if !grant.may_be_ordered(tranche.kind) {
             return Err(Refused::StateGrant(id, grant.status));
         }
         let (part, payable) = tranche.payable_part().ok_or(Refused::StateTranche(number))?;

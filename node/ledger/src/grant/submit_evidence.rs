@@ -89,7 +89,7 @@ refusals! {
     UnknownGrant(GrantId): Unknown 1 "grant {0} does not exist", "the grant does not exist";
     UnknownTranche(u32): Unknown 2 "the grant has no tranche {0}", "the grant has no such tranche";
     TerritoryUnknown(TerritoryCode): Territory 1 "territory {0} does not exist", "a supplier's territory does not exist";
-    StateGrant(GrantId, GrantStatus): State 1 "grant {0} is {1}", "the grant is not active";
+    StateGrant(GrantId, GrantStatus): State 1 "grant {0} is {1}", "the grant is not signed by all, is suspended, or has ended";
     StateAdvance(u32): State 2 "tranche {0} is an advance", "an advance needs no evidence";
     StateTranche(u32): State 3 "no part of tranche {0} is planned or rejected", "no part of the tranche waits for evidence";
     StateEarlier(u32, u32): State 4 "tranche {1} before tranche {0} has no accepted evidence", "an earlier tranche lacks accepted evidence";
@@ -137,7 +137,7 @@ impl Action for SubmitEvidence {
         if let Some(territory) = territories.into_iter().find(|territory| !state.has::<Territory>(territory)) {
             return Err(Refused::TerritoryUnknown(territory));
         }
-        if grant.status != GrantStatus::Active {
+        if !grant.is_running() {
             return Err(Refused::StateGrant(id, grant.status));
         }
         if tranche.kind == TrancheKind::Advance {

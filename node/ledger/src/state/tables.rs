@@ -154,6 +154,8 @@ tables! {
     44 grants: crate::grant::grant::Grant;
     45 payouts: crate::grant::payout::Payout;
     46 transit_totals: crate::grant::payout::TransitTotal;
+    60 clawbacks: crate::grant::clawback::Clawback;
+    61 money_returns: crate::grant::clawback::MoneyReturn;
     30 bank_accounts: crate::bank::account::BankAccount;
     31 suspended_credits: crate::bank::entry::SuspendedCredit;
     32 bank_entries: crate::bank::entry::BankEntry;

@@ -38,7 +38,7 @@ pub(super) fn ordered_and_paid(grant: &Grant) -> (i64, i64) {
                 ordered += i128::from(part.amount);
                 paid += i128::from(part.amount);
             }
-            PartStatus::Ordered | PartStatus::InTransit => ordered += i128::from(part.amount),
+            PartStatus::Ordered | PartStatus::InTransit | PartStatus::Offset => ordered += i128::from(part.amount),
             PartStatus::Planned
             | PartStatus::EvidenceSubmitted
             | PartStatus::Accepted

@@ -134,7 +134,14 @@ impl Generator<'_> {
             }
             Kind::OrderPayment => ("region", Payload::OrderPayment(self.order())),
             Kind::ReleasePayment => ("bank", Payload::ReleasePayment(self.release())),
-            Kind::FailPayment | Kind::LapseOffer | Kind::RefusePayment | Kind::CancelOrder => return None,
+            Kind::FailPayment
+            | Kind::ReturnMoney
+            | Kind::FileFinalReport
+            | Kind::OpenClawback
+            | Kind::OffsetClawback
+            | Kind::LapseOffer
+            | Kind::RefusePayment
+            | Kind::CancelOrder => return None,
             Kind::DeclarePastGrant => (self.random.one(&ORGANISATIONS), Payload::DeclarePastGrant(self.past_grant())),
             Kind::AdvanceClock => {
                 let milliseconds = if self.random.in_hundred(10) { 0 } else { 1 + self.random.below(DAY) };

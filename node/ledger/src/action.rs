@@ -297,7 +297,11 @@ kinds! {
         0x0404 AssessLevy assess_levy in levy::assess_levy;
         0x0501 ClosePeriod close_period in redistribution::close_period;
         0x0601 OpenCall open_call in call::open_call;
+        0x0602 AmendCall amend_call in call::amend_call;
+        0x0603 CancelCall cancel_call in call::cancel_call;
         0x0701 SubmitApplication submit_application in application::submit_application;
+        0x0702 ReviseApplication revise_application in application::revise_application;
+        0x0703 WithdrawApplication withdraw_application in application::withdraw_application;
         0x0704 ScreenApplication screen_application in application::screen_application;
         0x0705 ReviewApplication review_application in application::review_application;
         0x0801 SignConvention sign_convention in grant::sign_convention;
@@ -306,6 +310,9 @@ kinds! {
         0x0804 OrderPayment order_payment in grant::order_payment;
         0x0805 ReleasePayment release_payment in grant::release_payment;
         0x0806 FailPayment fail_payment in grant::fail_payment;
+        0x0807 AmendGrant amend_grant in grant::amend_grant;
+        0x0808 SuspendGrant suspend_grant in grant::suspend_grant;
+        0x0809 TerminateGrant terminate_grant in grant::terminate_grant;
         0x080a ReturnMoney return_money in grant::return_money;
         0x080b FileFinalReport file_final_report in grant::file_final_report;
         0x080c OpenClawback open_clawback in grant::open_clawback;

@@ -34,7 +34,10 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::OpenChange(_)
         | Event::SeatValidator(_)
         | Event::AdvanceClock(_)
+        | Event::AmendCall(_)
+        | Event::CancelCall(_)
         | Event::CloseCall(_)
+        | Event::WithdrawApplication(_)
         | Event::ExpireCarryOver(_)
         | Event::AttestStatement(_)
         | Event::MatchEntry(_)
@@ -45,6 +48,9 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::OrderPayment(_)
         | Event::ReleasePayment(_)
         | Event::FailPayment(_)
+        | Event::AmendGrant(_)
+        | Event::SuspendGrant(_)
+        | Event::TerminateGrant(_)
         | Event::ReturnMoney(_)
         | Event::FileFinalReport(_)
         | Event::OpenClawback(_)
@@ -78,6 +84,9 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
             )
         }
         // The lead's list has the grant since the award.
+        Event::ReviseApplication(event) => {
+            of(&event.id, event.joined.iter().copied().map(List::ApplicationsOfOrganisation))
+        }
         Event::SignConvention(event) => match event.signs_as {
             Capacity::Beneficiary if event.party != event.lead => {
                 of(&event.grant, [List::GrantsOfOrganisation(event.party)])

@@ -5,5 +5,7 @@ pub mod application;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 pub mod review_application;
+pub mod revise_application;
 pub mod screen_application;
 pub mod submit_application;
+pub mod withdraw_application;

@@ -161,13 +161,40 @@ impl Action for SubmitApplication {
         let call = state.get::<Call>(&self.call).ok_or(Refused::UnknownCall(self.call))?;
         let project = state.get::<Project>(&self.project).ok_or(Refused::UnknownProject(self.project))?;
         self.check_named(state)?;
-        self.check_state(cx, state, project)?;
-        if !call.takes_applications(cx.place.time) {
-            return Err(Refused::WindowShut(call.opens_at, call.closes_at, cx.place.time));
+        self.check_holder(cx, project)?;
+        if let Some(CallProject { application }) = state.get::<CallProject>(&(self.call, self.project)) {
+            return Err(Refused::StateLive(self.project, *application));
         }
+        self.check_partners(state)?;
+        Self::check_window(cx, call)?;
         if call.applications >= LIVE {
             return Err(Refused::LimitLive(call.applications));
         }
+        self.check_fit(cx, call, project, state)?;
+        Ok(ApplicationSubmitted {
+            id: ApplicationId::new(object_id("application", &cx.place.transaction)),
+            application: self.application(cx.organisation, call.applications + 1),
+        })
+    }
+}
+
+impl SubmitApplication {
+    pub(super) fn check_window(cx: &Context<'_>, call: &Call) -> Result<(), Refused> {
+        if call.takes_applications(cx.place.time) {
+            Ok(())
+        } else {
+            Err(Refused::WindowShut(call.opens_at, call.closes_at, cx.place.time))
+        }
+    }
+
+    /// What the call asks of an application, and how its parts fit together.
+    pub(super) fn check_fit(
+        &self,
+        cx: &Context<'_>,
+        call: &Call,
+        project: &Project,
+        state: &Overlay<'_>,
+    ) -> Result<(), Refused> {
         if self.partners.iter().any(|partner| partner.organisation == cx.organisation) {
             return Err(Refused::SharesLead(cx.organisation));
         }
@@ -183,15 +210,10 @@ impl Action for SubmitApplication {
         if !call.licences.is_empty() && !call.licences.contains(&project.licence) {
             return Err(Refused::EvidenceLicence(project.licence.clone()));
         }
-        Ok(ApplicationSubmitted {
-            id: ApplicationId::new(object_id("application", &cx.place.transaction)),
-            application: self.application(cx.organisation, call.applications + 1),
-        })
+        Ok(())
     }
-}
 
-impl SubmitApplication {
-    fn check_named(&self, state: &Overlay<'_>) -> Result<(), Refused> {
+    pub(super) fn check_named(&self, state: &Overlay<'_>) -> Result<(), Refused> {
         let partners = self.partners.iter().map(|partner| partner.organisation);
         let funders = self.co_funding.iter().filter_map(|line| match &line.funder {
             CoFunder::Named(_) => None,
@@ -208,13 +230,11 @@ impl SubmitApplication {
         }
     }
 
-    fn check_state(&self, cx: &Context<'_>, state: &Overlay<'_>, project: &Project) -> Result<(), Refused> {
-        if !project.is_held_by(&cx.organisation) {
-            return Err(Refused::StateProject(self.project));
-        }
-        if let Some(CallProject { application }) = state.get::<CallProject>(&(self.call, self.project)) {
-            return Err(Refused::StateLive(self.project, *application));
-        }
+    pub(super) fn check_holder(&self, cx: &Context<'_>, project: &Project) -> Result<(), Refused> {
+        if project.is_held_by(&cx.organisation) { Ok(()) } else { Err(Refused::StateProject(self.project)) }
+    }
+
+    pub(super) fn check_partners(&self, state: &Overlay<'_>) -> Result<(), Refused> {
         let active = |id: &OrganisationId| {
             state.get::<Organisation>(id).is_some_and(|organisation| organisation.status == Status::Active)
         };
@@ -260,7 +280,7 @@ impl SubmitApplication {
         self.tranches.iter().filter(|tranche| tranche.kind == kind).map(|tranche| tranche.amount.minor).sum()
     }
 
-    fn application(&self, lead: OrganisationId, number: u32) -> Application {
+    pub(super) fn application(&self, lead: OrganisationId, number: u32) -> Application {
         let Self {
             call,
             project,

@@ -710,6 +710,9 @@ mod tests {
             waived: 0,
             proposed_clawback: None,
             report: None,
+            lowered: 0,
+            pending_amendment: None,
+            amended_by: vec![],
         };
         let under_way = Payout {
             grant,

@@ -29,7 +29,7 @@ use octroi_primitives::*;
 /// Entries of a list, at most.
 const LIST: usize = 64;
 /// A window is at most a year.
-const YEAR_MS: u64 = 366 * 86_400_000;
+pub(super) const YEAR_MS: u64 = 366 * 86_400_000;
 
 message! {
     /// The payload.

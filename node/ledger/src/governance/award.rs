@@ -210,7 +210,12 @@ impl Motion for AwardGrants {
     }
 
     fn fall(asked: &Self, state: &mut Overlay<'_>) {
-        state.update::<Call>(&asked.call, |call| call.status = CallStatus::Closed);
+        // A call that was cancelled in the meantime stays so.
+        state.update::<Call>(&asked.call, |call| {
+            if call.status == CallStatus::Deciding {
+                call.status = CallStatus::Closed;
+            }
+        });
     }
 
     fn subjects(asked: &Self, _: &ChangeEnacted) -> Vec<RecordRef> {

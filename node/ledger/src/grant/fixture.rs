@@ -13,6 +13,7 @@ use super::{
     release_payment::ReleasePayment,
     sign_convention::SignConvention,
     submit_evidence::SubmitEvidence,
+    suspend_grant::{SuspendGrant, Suspension},
 };
 use crate::{
     accounts::{self, Account, Movement, balance_of},
@@ -189,6 +190,11 @@ pub fn receive(network: &mut Network, text: &str, minor: u64) -> EntryKey {
     };
     network.edit(|state| bank::entry::enter(account(), key, entry, state));
     key
+}
+
+/// Stops a grant, or lets it go on.
+pub fn suspension(grant: GrantId, asked: Suspension) -> SuspendGrant {
+    SuspendGrant { grant, asked, reason: ReasonCode::new("audit").unwrap(), document: commitment("suspension") }
 }
 
 /// A clawback for work that was not done.

@@ -140,6 +140,46 @@ message! {
         pub document: Commitment,
     }
 
+    /// A tranche as an amendment wants it.
+    pub struct AmendedTranche = AmendedTranche {
+        /// Of the grant, or a new one after all others.
+        pub number: u32,
+        /// Before or after evidence; that of the grant's tranche.
+        pub kind: TrancheKind,
+        /// Minor units; 0 drops the tranche.
+        pub amount: u64,
+        /// Until when.
+        pub due: LegalDate [required],
+        /// Budget year that pays.
+        pub budget_year: u32,
+        /// Hash of the criteria of the milestone.
+        pub criteria: Commitment,
+        /// Documents that the evidence needs at least.
+        pub evidence_needed: u32,
+    }
+
+    /// What the parties of a convention change.
+    pub struct Amendment = Amendment {
+        /// Commitment to the text.
+        pub convention: Commitment,
+        /// Its date.
+        pub date: LegalDate [required],
+        /// Where the lead is paid from now on; `None`: as before.
+        pub payee_account: Option<Commitment>,
+        /// Tranches that change, in ascending order.
+        pub tranches: Vec<AmendedTranche>,
+    }
+
+    /// An amendment that not all have signed.
+    pub struct PendingAmendment = PendingAmendment {
+        /// What is signed.
+        pub amendment: Amendment [required],
+        /// Beneficiaries that have signed.
+        pub signed: Vec<OrganisationId>,
+        /// Who signed as ordonnateur.
+        pub ordonnateur: Option<OrganisationId>,
+    }
+
     /// What the lead says at the end.
     pub struct FinalReport = FinalReport {
         /// What the project cost, as far as the call pays for it.
@@ -196,6 +236,12 @@ message! {
         pub proposed_clawback: Option<ProposedClawback>,
         /// The final report that was filed last.
         pub report: Option<FinalReport>,
+        /// Minor units that amendments took off the award.
+        pub lowered: u64,
+        /// An amendment that waits for signatures.
+        pub pending_amendment: Option<PendingAmendment>,
+        /// Who signed amendments as ordonnateur.
+        pub amended_by: Vec<OrganisationId>,
     }
 }
 
@@ -290,7 +336,8 @@ impl Grant {
     /// Who must not judge it: everybody who signed or ordered as ordonnateur.
     pub fn ordonnateurs(&self) -> impl Iterator<Item = OrganisationId> {
         let parts = self.tranches.iter().flat_map(|tranche| &tranche.parts);
-        self.ordonnateur.into_iter().chain(parts.filter_map(|part| part.ordered_by))
+        let signed = self.ordonnateur.into_iter().chain(self.amended_by.iter().copied());
+        signed.chain(parts.filter_map(|part| part.ordered_by))
     }
 
     /// Who must not order its payments: everybody who reviewed its application or judged its evidence.
@@ -307,9 +354,20 @@ impl Grant {
         opened.into_iter().chain(screened).chain(proposed).collect()
     }
 
-    /// Minor units that its tranches sum to: the award (I5).
+    /// Minor units that its tranches sum to: the award less what amendments took off (I5).
     pub fn total(&self) -> u64 {
-        self.awarded.minor
+        self.awarded.minor - self.lowered
+    }
+
+    /// The first budget year: its tranches are firm, those of later years are conditional.
+    pub fn first_year(&self) -> u32 {
+        self.tranches.iter().map(|tranche| tranche.budget_year).min().unwrap_or(0)
+    }
+
+    /// The budget year that a tranche waits for, if it is conditional and that year has not come.
+    pub fn year_to_come(&self, tranche: &Tranche, today: LegalDate) -> Option<u32> {
+        let conditional = tranche.budget_year > self.first_year();
+        (conditional && u32::from(today.year()) < tranche.budget_year).then_some(tranche.budget_year)
     }
 
     /// Minor units of its parts in a state.

@@ -68,7 +68,8 @@ pub fn check(state: &State) -> Result<(), GrantBroken> {
 /// # Errors
 /// The first invariant that does not hold.
 pub fn check_grant(state: &State, id: &GrantId, grant: &Grant) -> Result<(), GrantBroken> {
-    let awarded = u128::from(grant.awarded.minor);
+    let lowered = grant.awarded.minor.checked_sub(grant.lowered);
+    let awarded = u128::from(lowered.unwrap_or(0));
     let sum: u128 = grant.tranches.iter().map(|tranche| u128::from(tranche.amount)).sum();
     if sum != awarded {
         return Err(GrantBroken::Sum { grant: *id, found: sum, expected: awarded });

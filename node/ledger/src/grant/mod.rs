@@ -5,6 +5,7 @@
 //! Promises: the parts of a tranche sum to it, the tranches to the award (I5); what the parts say is what the accounts hold (I4);
 //! nothing but an advance is paid without accepted evidence (I11). See [`invariants`].
 
+pub mod amend_grant;
 pub mod cancel_order;
 pub mod clawback;
 pub mod declare_past_grant;
@@ -28,5 +29,7 @@ pub mod release_payment;
 pub mod return_money;
 pub mod sign_convention;
 pub mod submit_evidence;
+pub mod suspend_grant;
+pub mod terminate_grant;
 
 pub use offer::{GrantOffer, offer, refuse};

@@ -168,7 +168,7 @@ fn check_limits(
 }
 
 /// Whether `part` differs from the ratio of `whole` by less than `units`.
-fn nearly(part: u64, whole: u64, ratio: Ppm, units: u64) -> bool {
+pub(super) fn nearly(part: u64, whole: u64, ratio: Ppm, units: u64) -> bool {
     let exact = u128::from(whole) * u128::from(ratio.get());
     (u128::from(part) * 1_000_000).abs_diff(exact) < u128::from(units) * 1_000_000
 }
@@ -235,6 +235,9 @@ impl GrantOffer {
                 waived: 0,
                 proposed_clawback: None,
                 report: None,
+                lowered: 0,
+                pending_amendment: None,
+                amended_by: vec![],
             },
         );
         due::schedule(state, *sign_before, Kind::LapseOffer, LapseOffer::object(grant));

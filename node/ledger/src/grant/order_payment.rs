@@ -77,6 +77,7 @@ refusals! {
     AmountOther(u64, u64): Amount 2 "{0} minor units, {1} can be paid", "the amount is not that of the payable part";
     EvidenceEarlier(u32, u32): Evidence 1 "tranche {1} before advance {0} has no accepted evidence", "an advance follows a tranche without accepted evidence";
     DateBudgetYear(u32, u32): Date 1 "budget year {0}, planned is {1}", "the budget year is before the planned one";
+    DateConditional(u32, u32): Date 2 "tranche {0} is conditional until {1}", "the tranche is of a later year than the grant's first, which has not come";
     Insufficient(PostingError): Insufficient 1 "{0}", "what is reserved for the grant does not hold the amount";
     Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
 }
@@ -124,6 +125,9 @@ impl Action for OrderPayment {
         }
         if budget_year < tranche.budget_year {
             return Err(Refused::DateBudgetYear(budget_year, tranche.budget_year));
+        }
+        if let Some(year) = grant.year_to_come(tranche, cx.place.date()) {
+            return Err(Refused::DateConditional(number, year));
         }
         let mut movement = Movement::in_fund(grant.fund);
         movement.transfer(grant.encumbered(&id), Account::Payable { grant: id, tranche: number }, amount.minor);
@@ -230,7 +234,11 @@ mod tests {
             ("AmountOther", |t| t.act.amount.minor = 300_000),
             ("EvidenceEarlier", |t| edit(t, |record| record.part_mut(2, 0).status = PartStatus::Accepted)),
             ("DateBudgetYear", |t| {
-                t.act.budget_year = 2027;
+                t.act.budget_year = 2028;
+                edit(t, |record| record.tranche_mut(3).budget_year = 2028);
+            }),
+            ("DateConditional", |t| {
+                edit(t, |record| record.tranche_mut(3).budget_year = 2027);
                 let encumbered = record(&t.network, t.act.grant).encumbered(&t.act.grant);
                 set_balance(t, encumbered, -299_999);
             }),

@@ -135,6 +135,13 @@ impl Generator<'_> {
             Kind::OrderPayment => ("region", Payload::OrderPayment(self.order())),
             Kind::ReleasePayment => ("bank", Payload::ReleasePayment(self.release())),
             Kind::FailPayment
+            | Kind::AmendCall
+            | Kind::CancelCall
+            | Kind::ReviseApplication
+            | Kind::WithdrawApplication
+            | Kind::AmendGrant
+            | Kind::SuspendGrant
+            | Kind::TerminateGrant
             | Kind::ReturnMoney
             | Kind::FileFinalReport
             | Kind::OpenClawback

@@ -91,6 +91,7 @@ fn made(transactions: u32) -> Vec<u8> {
                     in_kind_estimate: None,
                     gaps: vec![],
                     row_hash: hash("speed-row", &[&row.to_be_bytes()]),
+                    parent: None,
                 };
                 chain.sign("region", Payload::DeclarePastGrant(declaration))
             })

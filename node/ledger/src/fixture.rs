@@ -541,6 +541,7 @@ mod tests {
             due: LegalDate::new(2027, 3, 31).unwrap(),
             earmark: None,
             conditions: None,
+            parent: None,
         })
     }
 

@@ -179,6 +179,7 @@ impl Clients {
             due: "2027-12-31".parse().expect("a date"),
             earmark: None,
             conditions: None,
+            parent: None,
         });
         let transaction = Transaction {
             network: self.state.network(),

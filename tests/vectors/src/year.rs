@@ -164,6 +164,7 @@ impl Story {
                 due: LegalDate::new(2027, 3, 31).expect("a date"),
                 earmark: None,
                 conditions: Some(commitment("conditions")),
+                parent: None,
             })
         };
         let newcomer = registration("museum", OrganisationKind::Association);
@@ -412,6 +413,7 @@ impl Story {
                 in_kind_estimate: None,
                 gaps: vec![Code::new("decision").expect("a code")],
                 row_hash: hash("vectors-row", &[]),
+                parent: None,
             })
         };
         let receipts = self.receipts(

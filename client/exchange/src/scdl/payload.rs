@@ -64,6 +64,7 @@ pub fn to_payload(row: &Row, file: FileHash, replaces: Option<FileHash>) -> Decl
         in_kind_estimate,
         gaps: gaps.into_iter().map(gap).collect(),
         row_hash: hash,
+        parent: None,
     }
 }
 

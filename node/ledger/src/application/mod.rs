@@ -4,6 +4,7 @@
 pub mod application;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+pub mod ranking;
 pub mod review_application;
 pub mod revise_application;
 pub mod screen_application;

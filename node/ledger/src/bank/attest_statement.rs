@@ -686,6 +686,7 @@ mod tests {
             evidence_needed: 0,
             parts: vec![part],
             attempts: 1,
+            regranted: 0,
         };
         let record = Grant {
             call: CallId::ZERO,

@@ -105,7 +105,8 @@ impl Action for AmendCall {
         }
         let has_opened = call.opens_at <= now;
         let (opens_at, closes_at) = (opens_at.unwrap_or(call.opens_at), closes_at.unwrap_or(call.closes_at));
-        if if has_opened { opens_at != call.opens_at } else { opens_at < now } {
+        let wrong = if has_opened { opens_at != call.opens_at } else { opens_at < now };
+        if wrong {
             return Err(Refused::WindowOpened(opens_at, now));
         }
         if has_opened && closes_at < call.closes_at {

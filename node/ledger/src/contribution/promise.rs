@@ -4,6 +4,14 @@ use crate::{state::Record, wire::message};
 use octroi_primitives::*;
 
 message! {
+    /// A tranche of a grant whose beneficiary passes the money on (rulebook §7, regrants).
+    pub struct ParentTranche = ParentTranche {
+        /// Which grant.
+        pub grant: GrantId,
+        /// Which tranche of it.
+        pub tranche: u32,
+    }
+
     /// A promised contribution.
     pub struct Promise = Promise {
         /// Who promised.
@@ -20,6 +28,8 @@ message! {
         pub conditions: Option<Commitment>,
         /// Minor units received and matched.
         pub received: u64,
+        /// A regrant: the tranche that the money comes from. Regrants are left out of totals by default.
+        pub parent: Option<ParentTranche>,
     }
 }
 

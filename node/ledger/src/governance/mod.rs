@@ -21,3 +21,4 @@ pub mod propose_change;
 pub(crate) mod role;
 pub mod seat_validator;
 pub(crate) mod validator;
+pub mod waive_clawback;

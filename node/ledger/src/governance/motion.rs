@@ -311,4 +311,6 @@ changes! {
     AdmitValidator(AdmitValidator) admit_validator by AdmitValidator;
     /// Retires a validator.
     RetireValidator(RetireValidator) retire_validator by RetireValidator;
+    /// Asks for what is open of a clawback no more.
+    WaiveClawback(super::waive_clawback::WaiveClawback) waive_clawback by super::waive_clawback::WaiveClawback;
 }

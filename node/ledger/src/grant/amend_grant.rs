@@ -206,7 +206,7 @@ fn is_untouched(tranche: &Tranche) -> bool {
 fn planned(line: &AmendedTranche) -> Tranche {
     let AmendedTranche { number, kind, amount, due, budget_year, criteria, evidence_needed } = *line;
     let parts = vec![Part::planned(amount)];
-    Tranche { number, kind, amount, due, budget_year, criteria, evidence_needed, parts, attempts: 0 }
+    Tranche { number, kind, amount, due, budget_year, criteria, evidence_needed, parts, attempts: 0, regranted: 0 }
 }
 
 /// What the tranches sum to, if that, their advances and their balance are allowed.
@@ -281,7 +281,8 @@ impl Effect for GrantAmended {
             let Amendment { convention, date, payee_account, .. } = amendment;
             let payee_account = payee_account.or(known);
             record.convention = Some(Convention { commitment: *convention, date: *date, payee_account });
-            record.amended_by.extend(signed.ordonnateur.filter(|one| !record.amended_by.contains(one)));
+            let newcomer = signed.ordonnateur.filter(|one| !record.amended_by.contains(one));
+            record.amended_by.extend(newcomer);
         });
     }
 

@@ -8,9 +8,13 @@
 //!   record has not.
 //! - Source: rulebook §7, §12 and §17, 080e.
 
-use super::past_grant::{PartialDate, PastGrant, PastGrantFile, PastGrantTotal};
+use super::{
+    grant::Grant,
+    past_grant::{PartialDate, PastGrant, PastGrantFile, PastGrantTotal},
+};
 use crate::{
     action::{Action, BASE_COST, Effect, Place},
+    contribution::promise::ParentTranche,
     history::RecordRef,
     refusal::{refusals, signer_refusals},
     registry::{
@@ -126,6 +130,8 @@ message! {
         pub gaps: Vec<Code>,
         /// Hash of the whole row as it was read.
         pub row_hash: Hash,
+        /// A regrant of one who has no fund here: the tranche of a grant of this ledger that the money comes from. Left out of totals.
+        pub parent: Option<ParentTranche>,
     }
 
     /// The event: the declaration with who made it.
@@ -155,6 +161,7 @@ refusals! {
     PersonalDataText(&'static str): PersonalData 1 "the {0} looks like personal data", "a name or text holds what looks like personal data";
     signer;
     UnknownReplaced(FileHash): Unknown 1 "file {0}, which this one replaces, was never declared", "no row of the replaced file was declared";
+    UnknownParent(GrantId, u32): Unknown 2 "grant {0} has no tranche {1}", "the parent grant or its tranche does not exist";
     StateFileReplaced(FileHash, FileHash): State 1 "file {0} was replaced by {1}", "the row's own file was replaced";
     StateReplacesItself(FileHash): State 2 "file {0} replaces itself", "the file replaces itself";
     StateReplacesOther(FileHash, FileHash): State 3 "file {0} replaces {1} already", "another row of the file names another file that it replaces";
@@ -164,6 +171,7 @@ refusals! {
     RoleFunder(OrganisationId): Role 2 "organisation {0} holds an identifier of the funder; only it or its publisher may declare this", "the funder is registered, and the signer is neither it nor its publisher; so with every identifier of the funder";
     RoleFile(FileHash, OrganisationId): Role 3 "file {0} was begun by organisation {1}", "another organisation began the file, and the signer is not its publisher";
     RoleReplaced(FileHash, OrganisationId): Role 4 "file {0}, which this one replaces, was declared by organisation {1}", "the signer of the replaced file is another organisation, and the signer is not its publisher";
+    RoleParent(GrantId, OrganisationId): Role 5 "grant {0} is led by organisation {1}; only it or its publisher may pass it on", "another organisation leads the parent grant, and the signer is not its publisher";
     DuplicateRow(FileHash, u32, u32): Duplicate 1 "row {1}, share {2} of file {0} was declared before", "file, row and share number were declared before";
     EvidenceParty(&'static str): Evidence 1 "the {0} has neither name nor identifier", "a party has neither name nor identifier";
     EvidenceAid(): Evidence 2 "neither an amount nor another aid", "neither an amount nor an aid in kind, a loan or a guarantee";
@@ -198,6 +206,11 @@ impl DeclarePastGrant {
     /// The key that is unique for ever.
     pub fn key(&self) -> (FileHash, u32, u32) {
         (self.file, self.row, self.share_number)
+    }
+
+    /// The amount that counts in the totals: none of a regrant, whose money is in them already.
+    fn counted(&self) -> Option<Amount> {
+        self.amount.filter(|_| self.parent.is_none())
     }
 
     fn total_key(&self, amount: Amount) -> (FileHash, u16, Currency) {
@@ -272,6 +285,7 @@ impl Action for DeclarePastGrant {
             }
             None => None,
         };
+        let lead = self.parent_lead(state)?;
         self.check_files(file, replaced)?;
         self.check_identifiers()?;
         let funders = self.registered_funders(state);
@@ -288,6 +302,11 @@ impl Action for DeclarePastGrant {
         {
             return Err(Refused::RoleReplaced(named, record.signer));
         }
+        if let Some((grant, lead)) = lead
+            && !may_publish(state, &signer, &lead)
+        {
+            return Err(Refused::RoleParent(grant, lead));
+        }
         if state.has::<PastGrant>(&self.key()) {
             let (file, row, share) = self.key();
             return Err(Refused::DuplicateRow(file, row, share));
@@ -300,7 +319,7 @@ impl Action for DeclarePastGrant {
         if self.amount.is_none() && self.in_kind.is_none() && self.other_aids().iter().all(Option::is_none) {
             return Err(Refused::EvidenceAid());
         }
-        if let Some(amount) = self.amount {
+        if let Some(amount) = self.counted() {
             let before = state.get::<PastGrantTotal>(&self.total_key(amount)).map_or(0, |total| total.minor);
             before.checked_add(amount.balance()).ok_or(Refused::Overflow(self.file))?;
         }
@@ -315,6 +334,13 @@ impl Action for DeclarePastGrant {
 }
 
 impl DeclarePastGrant {
+    /// The parent grant and who leads it.
+    fn parent_lead(&self, state: &Overlay<'_>) -> Result<Option<(GrantId, OrganisationId)>, Refused> {
+        let Some(ParentTranche { grant, tranche }) = self.parent else { return Ok(None) };
+        let record = state.get::<Grant>(&grant).filter(|record| record.tranche(tranche).is_some());
+        record.map(|record| Some((grant, record.lead()))).ok_or(Refused::UnknownParent(grant, tranche))
+    }
+
     /// The row's file still takes rows, and what it replaces is not replaced by another.
     fn check_files(
         &self,
@@ -381,7 +407,7 @@ impl Effect for PastGrantDeclared {
         {
             state.update::<PastGrantFile>(&replaced, |record| record.replaced_by = Some(file));
         }
-        if let Some(amount) = declaration.amount {
+        if let Some(amount) = declaration.counted() {
             let key = declaration.total_key(amount);
             let mut total = state.get::<PastGrantTotal>(&key).cloned().unwrap_or_default();
             total.rows += 1;
@@ -462,6 +488,7 @@ mod tests {
             in_kind_estimate: None,
             gaps: vec![],
             row_hash: Hash::ZERO,
+            parent: None,
         }
     }
 
@@ -499,7 +526,10 @@ mod tests {
         };
         network.run("asso2", with(replacing)).unwrap();
         network.suspend("asso3");
+        let (elsewhere, grant) = crate::grant::fixture::active();
+        let led_by_asso1 = crate::grant::fixture::record(&elsewhere, grant);
         network.edit(|state| {
+            state.put::<Grant>(grant, led_by_asso1);
             use crate::registry::organisation::Organisation;
             state.update::<Organisation>(&fixture::id("lab"), |lab| lab.offices[0].roles = vec![Role::Reviewer]);
             let total = PastGrantTotal { rows: 1, minor: Balance::MAX };
@@ -531,6 +561,7 @@ mod tests {
             ("asso3", fresh(&|_| {})),
             ("lab", fresh(&|_| {})),
             ("asso2", fresh(&|row| row.replaces = Some(file("never seen")))),
+            ("asso2", fresh(&|row| row.parent = Some(ParentTranche { grant, tranche: 9 }))),
             ("asso2", fresh(&|row| row.file = file("old"))),
             ("asso2", fresh(&|row| row.replaces = Some(file("a")))),
             (
@@ -546,6 +577,7 @@ mod tests {
             ("asso2", fresh(&|row| row.funder.identifiers = vec![published(Scheme::Siren, SIREN, true)])),
             ("asso1", fresh(&|_| {})),
             ("asso2", fresh(&|row| row.replaces = Some(file("of asso1")))),
+            ("asso2", fresh(&|row| row.parent = Some(ParentTranche { grant, tranche: 1 }))),
             ("asso2", row(1)),
             ("asso2", fresh(&|row| row.beneficiary.name = None)),
             (
@@ -657,5 +689,18 @@ mod tests {
             state.put::<RoleGrant>((fixture::id("region"), Role::Publisher, scope), RoleGrant { change: None });
         });
         network.run("region", both(SIREN, OTHER)).unwrap();
+    }
+
+    #[test]
+    fn a_regrant_is_declared_by_the_lead_of_its_parent_and_left_out_of_totals() {
+        let (mut network, grant) = crate::grant::fixture::active();
+        let regrant = with(|row| row.parent = Some(ParentTranche { grant, tranche: 1 }));
+        fixture::assert_round_trips(&Payload::DeclarePastGrant(regrant.clone()));
+        network.run("asso1", regrant).unwrap();
+        assert_eq!(network.state.count::<PastGrant>(), 1);
+        assert_eq!(network.state.count::<PastGrantTotal>(), 0);
+        network.run("asso1", with(|row| row.row = 2)).unwrap();
+        let (_, total) = network.state.all::<PastGrantTotal>().next().unwrap();
+        assert_eq!((total.rows, total.minor), (1, 1_000));
     }
 }

@@ -187,8 +187,7 @@ fn settle(grant: &Grant, actual_cost: u64, state: &Overlay<'_>) -> Settlement {
     let rate = state.get::<Call>(&grant.call).map_or(Ppm::ONE, |call| call.rate_max_ppm);
     let aid = u64::try_from(rate.floor_of(actual_cost.into())).expect("a share of a cost is at most the cost");
     let final_amount = aid.min(grant.total());
-    let kept = grant.refundable();
-    let mut room = final_amount.saturating_sub(kept);
+    let mut room = final_amount.saturating_sub(grant.held());
     let mut cancelled = Vec::new();
     for tranche in &grant.tranches {
         for (part, record) in (0..).zip(&tranche.parts) {
@@ -208,7 +207,7 @@ fn settle(grant: &Grant, actual_cost: u64, state: &Overlay<'_>) -> Settlement {
             }
         }
     }
-    Settlement { final_amount, cancelled, overpaid: kept.saturating_sub(final_amount) }
+    Settlement { final_amount, cancelled, overpaid: grant.held().saturating_sub(final_amount).min(grant.refundable()) }
 }
 
 impl FinalReportFiled {

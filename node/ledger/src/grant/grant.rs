@@ -126,6 +126,8 @@ message! {
         pub parts: Vec<Part>,
         /// Payouts so far.
         pub attempts: u32,
+        /// Minor units that the lead has promised on as regrants.
+        pub regranted: u64,
     }
 
     /// A clawback that one organisation has asked for.
@@ -303,6 +305,17 @@ impl Tranche {
         }
     }
 
+    /// Minor units that were paid and are not passed on as regrants.
+    pub fn to_pass_on(&self) -> u64 {
+        let paid = u64::try_from(self.sum_in(PartStatus::Paid)).expect("parts sum to at most the award");
+        paid.saturating_sub(self.regranted)
+    }
+
+    /// Writes that the lead of a grant passes so much of a tranche on.
+    pub(crate) fn pass_on(state: &mut Overlay<'_>, grant: &GrantId, number: u32, amount: u64) {
+        state.update::<Grant>(grant, |record| record.tranche_mut(number).regranted += amount);
+    }
+
     /// Minor units of the parts in a state.
     pub fn sum_in(&self, status: PartStatus) -> u128 {
         self.parts.iter().filter(|part| part.status == status).map(|part| u128::from(part.amount)).sum()
@@ -380,6 +393,11 @@ impl Grant {
         let had = self.sum_in(PartStatus::Paid) + self.sum_in(PartStatus::Offset);
         let asked = u128::from(self.returned) + u128::from(self.clawed);
         u64::try_from(had.saturating_sub(asked)).expect("parts sum to at most the award")
+    }
+
+    /// Minor units that the beneficiary had and keeps: what was waived of a clawback is its own.
+    pub fn held(&self) -> u64 {
+        self.refundable() + self.waived
     }
 
     /// Minor units of its clawbacks that are neither received, kept nor waived.

@@ -263,6 +263,7 @@ fn planned(asked: &Application, offered: &OfferedTranche) -> Tranche {
         evidence_needed: plan.evidence_needed,
         parts: vec![Part::planned(amount)],
         attempts: 0,
+        regranted: 0,
     }
 }
 

@@ -254,9 +254,9 @@ mod tests {
         });
         let mut act = order(grant, 2, 400_000);
         act.budget_year = 2028;
-        network.advance(360 * DAY);
+        network.advance(300 * DAY);
         assert_eq!(network.refusal("region", Payload::OrderPayment(act.clone())), "DateConditional");
-        network.advance(10 * DAY);
+        network.advance(60 * DAY);
         run(&mut network, "region", Payload::OrderPayment(act));
     }
 }

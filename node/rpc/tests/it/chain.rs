@@ -448,6 +448,7 @@ pub fn promise(minor: u64) -> Payload {
         due: LegalDate::new(2027, 3, 31).unwrap(),
         earmark: None,
         conditions: None,
+        parent: None,
     })
 }
 
@@ -475,6 +476,7 @@ fn past_grant(row: u32, minor: u64) -> DeclarePastGrant {
         date: Some(pb::PartialDate { year: 2024, month: Some(5), day: None }),
         amount: Some(pb::Amount { minor, currency: "EUR".into() }),
         row_hash: vec![1; 32],
+        parent: None,
         ..Default::default()
     })
     .expect("the row is well formed")

@@ -172,5 +172,6 @@ pub fn promise(fund: &str, minor: u64) -> Payload {
         due: LegalDate::new(2030, 12, 31).unwrap(),
         earmark: None,
         conditions: None,
+        parent: None,
     })
 }

@@ -59,6 +59,7 @@ fn row(number: u32) -> Payload {
         nature: Some("cash".into()),
         conditions: Some("unique".into()),
         row_hash: hash("test-row-bytes", &[&number.to_be_bytes()]).as_bytes().to_vec(),
+        parent: None,
         ..Default::default()
     };
     Payload::DeclarePastGrant(DeclarePastGrant::from_proto(proto).unwrap())

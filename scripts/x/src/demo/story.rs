@@ -204,6 +204,7 @@ async fn promise(session: &mut Session, year: u16) -> Result<Vec<Expected>> {
             due: date(year, 3, 31),
             earmark: None,
             conditions: None,
+            parent: None,
         };
         let done = session.act(who, "giving", Payload::PromiseContribution(payload)).await?;
         let reference = Reference::of(ReferenceKind::Promise, &object_id("promise", &done.transaction));

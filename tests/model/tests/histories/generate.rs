@@ -399,6 +399,7 @@ impl Generator<'_> {
             due: self.today().plus_days(if past { -1 } else { 30 }).expect("in the calendar"),
             earmark: self.random.in_hundred(50).then(|| envelope(self.random.one(&["commons", "startups", "none"]))),
             conditions: None,
+            parent: None,
         }
     }
 
@@ -604,6 +605,7 @@ impl Generator<'_> {
             in_kind_estimate: None,
             gaps: vec![],
             row_hash: Hash::ZERO,
+            parent: None,
         }
     }
 }

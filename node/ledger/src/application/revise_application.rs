@@ -5,9 +5,7 @@
 //! - Source: rulebook §4, §7; shapes and limits are those of `submit_application`.
 
 use super::{
-    application::{
-        Application, ApplicationStatus, CoFunding, Partner, PlannedTranche, enter_parties, leave_parties,
-    },
+    application::{Application, ApplicationStatus, CoFunding, Partner, PlannedTranche, enter_parties, leave_parties},
     submit_application::{self as submission, SubmitApplication},
 };
 use crate::{

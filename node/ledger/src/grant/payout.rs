@@ -153,9 +153,8 @@ fn settled(state: &mut Overlay<'_>, id: &PayoutId, mut payout: Payout, status: P
 /// Payouts that are in transit for longer than `payout_lag_days` after the day on which the bank should have paid: a finding (I15).
 pub fn overdue(state: &Overlay<'_>, today: LegalDate) -> Vec<PayoutId> {
     let lag = i64::try_from(state.parameter(Parameter::PayoutLagDays)).unwrap_or(i64::MAX);
-    let waits = |payout: &Payout| {
-        payout.status == PayoutStatus::InTransit && i64::from(today.days_since(payout.execution_date)) > lag
-    };
+    let waits =
+        |payout: &Payout| payout.status == PayoutStatus::InTransit && today.days_since(payout.execution_date) > lag;
     state.range::<Payout>(..).into_iter().filter(|(_, payout)| waits(payout)).map(|(id, _)| id).collect()
 }
 

@@ -286,6 +286,8 @@ impl TerritoryEntry {
             level: of(&at("level"), &self.level)?,
             parent: maybe(&at("parent"), &self.parent)?,
             population: self.population,
+            from: None,
+            to: None,
         };
         Ok(GenesisTerritory { code: of(&at("code"), &self.code)?, territory })
     }

@@ -281,7 +281,10 @@ impl core::fmt::Display for Kind {
     }
 }
 
-use crate::{application, bank, call, contribution, dev, governance, grant, levy, redistribution, registry};
+use crate::{
+    application, bank, call, campaign, contribution, dev, governance, grant, levy, matching, redistribution, registry,
+    voucher,
+};
 
 // Tags stand under the root and in signed bytes: never reused, never renumbered. One line a kind.
 kinds! {
@@ -320,6 +323,16 @@ kinds! {
         0x080e DeclarePastGrant declare_past_grant in grant::declare_past_grant;
         0x0810 RefusePayment refuse_payment in grant::refuse_payment;
         0x0811 CancelOrder cancel_order in grant::cancel_order;
+        0x0901 OpenCampaign open_campaign in campaign::open_campaign;
+        0x0902 Pledge pledge in campaign::pledge;
+        0x0903 PledgeBatch pledge_batch in campaign::pledge_batch;
+        0x0904 WithdrawPledge withdraw_pledge in campaign::withdraw_pledge;
+        0x0a01 OpenMatching open_matching in matching::open_matching;
+        0x0a02 ContributeToProject contribute_to_project in matching::contribute_to_project;
+        0x0a03 ChallengeMatching challenge_matching in matching::challenge_matching;
+        0x0b01 IssueVouchers issue_vouchers in voucher::issue_vouchers;
+        0x0b02 AssignVoucher assign_voucher in voucher::assign_voucher;
+        0x0b03 RedeemVoucher redeem_voucher in voucher::redeem_voucher;
         0x0c01 ProposeChange propose_change in governance::propose_change;
         0x0c02 CastBallot cast_ballot in governance::cast_ballot;
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
@@ -329,6 +342,9 @@ kinds! {
         0x0503 ExpireCarryOver expire_carry_over in redistribution::expire_carry_over;
         0x0604 CloseCall close_call in call::close_call;
         0x080f LapseOffer lapse_offer in grant::lapse_offer;
+        0x0905 SettleCampaign settle_campaign in campaign::settle_campaign;
+        0x0a04 SettleMatching settle_matching in matching::settle_matching;
+        0x0b04 ExpireVouchers expire_vouchers in voucher::expire_vouchers;
         0x0c08 EnactChange enact_change in governance::enact_change;
         0x0c09 SeatValidator seat_validator in governance::seat_validator;
         0x0c0a OpenChange open_change in governance::open_change;

@@ -182,6 +182,8 @@ fn territories() -> Vec<GenesisTerritory> {
             level,
             parent: parent.map(|parent| TerritoryCode::new(parent).unwrap()),
             population,
+            from: None,
+            to: None,
         },
     })
     .collect()

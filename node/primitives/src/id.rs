@@ -135,6 +135,30 @@ id! {
     BankAccountId, "bank account id"
 }
 id! {
+    /// A campaign.
+    CampaignId, "campaign id"
+}
+id! {
+    /// A pledge to a campaign, or a collector's batch of them.
+    PledgeId, "pledge id"
+}
+id! {
+    /// A matching round.
+    RoundId, "round id"
+}
+id! {
+    /// A contribution to a project in a matching round.
+    ContributionId, "contribution id"
+}
+id! {
+    /// Money that is owed back.
+    RefundId, "refund id"
+}
+id! {
+    /// A batch of vouchers.
+    VoucherBatchId, "voucher batch id"
+}
+id! {
     /// A levy declaration.
     DeclarationId, "declaration id"
 }

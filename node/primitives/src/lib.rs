@@ -39,9 +39,10 @@ pub use date::{LegalDate, Period, PeriodLength};
 pub use error::PrimitiveError;
 pub use hash::{Domain, Hash, Hasher, hash, keyed, keyed_node, signed_message};
 pub use id::{
-    ApplicationId, AssessmentId, BankAccountId, BlockId, CallId, ChangeId, ClawbackId, Commitment, DeclarationId,
-    EntryKey, FileHash, GrantId, NetworkId, OrganisationId, PastGrantId, PayoutId, ProjectId, PromiseId, ReturnId,
-    Salt, StatementId, TransactionId, genesis_id, object_id, object_id_at,
+    ApplicationId, AssessmentId, BankAccountId, BlockId, CallId, CampaignId, ChangeId, ClawbackId, Commitment,
+    ContributionId, DeclarationId, EntryKey, FileHash, GrantId, NetworkId, OrganisationId, PastGrantId, PayoutId,
+    PledgeId, ProjectId, PromiseId, RefundId, ReturnId, RoundId, Salt, StatementId, TransactionId, VoucherBatchId,
+    genesis_id, object_id, object_id_at,
 };
 pub use identifier::{Identifier, IdentifierError, Scheme};
 pub use key::{

@@ -5,7 +5,7 @@ use octroi_ledger::{
     Event,
     application::application::Application,
     grant::{
-        GrantOffer,
+        FundedGrant, GrantOffer,
         declare_past_grant::{PastGrantDeclared, PublishedParty},
         sign_convention::Capacity,
     },
@@ -39,6 +39,17 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::CloseCall(_)
         | Event::WithdrawApplication(_)
         | Event::ExpireCarryOver(_)
+        | Event::OpenCampaign(_)
+        | Event::Pledge(_)
+        | Event::PledgeBatch(_)
+        | Event::WithdrawPledge(_)
+        | Event::OpenMatching(_)
+        | Event::ContributeToProject(_)
+        | Event::ChallengeMatching(_)
+        | Event::IssueVouchers(_)
+        | Event::AssignVoucher(_)
+        | Event::RedeemVoucher(_)
+        | Event::ExpireVouchers(_)
         | Event::AttestStatement(_)
         | Event::MatchEntry(_)
         | Event::ScreenApplication(_)
@@ -103,9 +114,18 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
             });
             grants.collect()
         }
+        Event::SettleCampaign(event) => event.grant.iter().flat_map(funded).collect(),
+        Event::SettleMatching(event) => event.grants.iter().flat_map(funded).collect(),
         Event::DeclarePastGrant(event) => of(&event.declaration.key(), past_grant(event)),
         Event::OpenCall(event) => of(&event.id, [List::CallsOfFund(event.call.fund), List::Calls]),
     }
+}
+
+/// A grant that donors fund.
+fn funded(grant: &FundedGrant) -> Vec<Listing> {
+    let FundedGrant { grant, project, lead, fund, .. } = grant;
+    let lists = [List::GrantsOfProject(*project), List::GrantsOfOrganisation(*lead), List::GrantsOfFund(*fund)];
+    lists.into_iter().map(|list| Listing { list, object: grant.to_key_bytes() }).collect()
 }
 
 /// By the parties' verified identifiers, by the registered funder, by year. An identifier whose check digits fail merges nothing.

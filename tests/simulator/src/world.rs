@@ -114,6 +114,8 @@ pub fn genesis(validators: usize) -> Genesis {
                 level: Level::Departement,
                 parent: None,
                 population: 1_413_341,
+                from: None,
+                to: None,
             },
         }],
         organisations: (0..validators.max(3)).map(organisation).collect(),

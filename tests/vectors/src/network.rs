@@ -218,6 +218,8 @@ pub fn genesis() -> Genesis {
             level,
             parent: parent.map(|parent| TerritoryCode::new(parent).expect("a code")),
             population,
+            from: None,
+            to: None,
         },
     };
     Genesis {

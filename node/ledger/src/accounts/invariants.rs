@@ -1,7 +1,7 @@
 //! What always holds, in terms that anyone can check on a state (rulebook §3, invariants).
 //!
 //! [`check`] reads everything; [`check_touched`] reads what one block wrote. Both answer with every violation that they find, in the order of the
-//! invariants; an empty list is the proof. I8 and I10 have no kinds yet; I13 is checked where the split's event is at hand
+//! invariants; an empty list is the proof. I10 has no records of its own; I13 is checked where the split's event is at hand
 //! ([`crate::redistribution::split`]); I14 and I15 are no matter of records.
 
 use super::{Account, AccountBalance, Class, balance_of};
@@ -10,6 +10,7 @@ use crate::{
         account::BankAccount,
         entry::{BankEntry, SuspendedCredit},
     },
+    campaign::pledge_record::PledgeRecord,
     contribution::promise::Promise,
     execute::ExecutedBlock,
     grant::{
@@ -21,6 +22,7 @@ use crate::{
         compute::compute,
         schedule::LevySchedule,
     },
+    matching::round_contribution::RoundContribution,
     redistribution::{
         cap::{self, CapKey},
         envelope::{EnvelopeCommitment, TerritoryCommitment},
@@ -51,6 +53,8 @@ words! {
         I6 = "I6",
         /// Uncollected money equals the receivables.
         I7 = "I7",
+        /// Escrow holds the money of pledges and contributions that stand.
+        I8 = "I8",
         /// A bank entry is consumed at most once.
         I9 = "I9",
         /// Nothing is paid without accepted evidence or an advance clause.
@@ -121,6 +125,12 @@ pub fn check(state: &State) -> Vec<Violation> {
     }
     for (id, promise) in state.all::<Promise>() {
         kept(id, promise, &mut found);
+    }
+    for (id, pledge) in state.all::<PledgeRecord>() {
+        escrow(state, &pledge.escrow(id), pledge.held(), &mut found);
+    }
+    for (id, contribution) in state.all::<RoundContribution>() {
+        escrow(state, &contribution.escrow(id), contribution.held(), &mut found);
     }
     for (key, levy) in state.all::<LevyAccount>() {
         levy_account(state, key, levy, &mut found);
@@ -206,6 +216,12 @@ fn touched(state: &State, row: &RecordRow, found: &mut Found) {
     }
     if let Some((id, promise)) = record::<Promise>(state, row) {
         kept(&id, promise, found);
+    }
+    if let Some((id, pledge)) = record::<PledgeRecord>(state, row) {
+        escrow(state, &pledge.escrow(&id), pledge.held(), found);
+    }
+    if let Some((id, contribution)) = record::<RoundContribution>(state, row) {
+        escrow(state, &contribution.escrow(&id), contribution.held(), found);
     }
     if let Some((key, levy)) = record::<LevyAccount>(state, row) {
         levy_account(state, &key, levy, found);
@@ -326,6 +342,14 @@ fn territory(state: &State, key: &(FundCode, EnvelopeCode, Period, TerritoryCode
     if let Err(exceeded) = standing {
         found.0.push(Violation { invariant: Invariant::I6, what: exceeded.to_string() });
     }
+}
+
+/// I8 for one pledge or contribution.
+fn escrow(state: &State, account: &Account, held: u64, found: &mut Found) {
+    let balance = -balance_of(state, account);
+    found.expect(Invariant::I8, balance == i128::from(held), || {
+        format!("{account} holds {balance}, its pledge or contribution has {held}")
+    });
 }
 
 /// I7 for one payer, schedule and period: the receivable is what is open.

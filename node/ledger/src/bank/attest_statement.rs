@@ -318,7 +318,7 @@ impl AttestStatement {
         }
         self.enter(account, &booked, place.date(), &mut scratch);
         for entry in &self.entries {
-            for part in self.matched(entry, account.fund, &scratch) {
+            for part in self.matched(entry, account.fund, place, &scratch) {
                 part.post(self.account, account.fund, &mut movement);
                 part.apply(self.account, place, &mut scratch);
                 booked.matches.push(part);
@@ -339,12 +339,12 @@ impl AttestStatement {
     }
 
     /// What a credit's reference matches: up to what is open, the surplus stays in suspense.
-    fn matched(&self, entry: &StatementEntry, fund: FundCode, state: &Overlay<'_>) -> Vec<MatchedPart> {
+    fn matched(&self, entry: &StatementEntry, fund: FundCode, place: &Place, state: &Overlay<'_>) -> Vec<MatchedPart> {
         let record = state.get::<BankEntry>(&(self.account, entry.key)).filter(|record| record.is_credit());
         let target = entry.reference.and_then(|reference| automatic(fund, &reference, state));
         let (Some(record), Some(target)) = (record, target) else { return Vec::new() };
         let amount = target.open(state).unwrap_or(0).min(record.rest);
-        if amount == 0 { Vec::new() } else { target.take(entry.key, record, amount, state) }
+        if amount == 0 { Vec::new() } else { target.take((self.account, entry.key), record, amount, place, state) }
     }
 
     /// Writes the entries: the opening balance first, then those of the statement.

@@ -160,7 +160,7 @@ impl MatchEntry {
                 return Err(Refused::AmountOpen(target.clone(), amount.minor, open));
             }
             let record = scratch.get::<BankEntry>(&(*account, *entry)).ok_or(Refused::UnknownEntry(*entry))?;
-            for part in target.take(*entry, record, amount.minor, &scratch) {
+            for part in target.take((*account, *entry), record, amount.minor, place, &scratch) {
                 part.apply(*account, place, &mut scratch);
                 parts.push(part);
             }

@@ -2,10 +2,14 @@
 //!
 //! `attest_statement` and `match_entry` use the same functions, so that a match is the same whoever makes it.
 
-use super::entry::{BankEntry, consume};
+use super::{
+    entry::{BankEntry, consume},
+    owed::OwedRefund,
+};
 use crate::{
     accounts::{Account, Movement},
     action::Place,
+    campaign::pledge_record::{self, MatchedPledge, PledgeRecord},
     contribution::promise::Promise,
     grant::{
         clawback::{Clawback, MoneyReturn},
@@ -13,6 +17,7 @@ use crate::{
     },
     history::RecordRef,
     levy::account::{LevyAccount, LevyAssessment, fund_of, open_up_to, post_payment, settle},
+    matching::round_contribution::{self, MatchedContribution, RoundContribution},
     redistribution::envelope,
     registry::organisation::Organisation,
     state::{Overlay, Record},
@@ -88,6 +93,10 @@ pub enum Target {
     Clawback(ClawbackId),
     /// Money that a beneficiary sends back.
     MoneyReturn(ReturnId),
+    /// A pledge to a campaign.
+    Pledge(PledgeId),
+    /// A contribution to a project in a matching round.
+    Contribution(ContributionId),
 }
 
 impl fmt::Display for Target {
@@ -98,6 +107,8 @@ impl fmt::Display for Target {
             Self::Prepaid(PrepaidTarget { payer, schedule }) => write!(f, "prepaid levy {schedule} of {payer}"),
             Self::Clawback(id) => write!(f, "clawback {id}"),
             Self::MoneyReturn(id) => write!(f, "return {id}"),
+            Self::Pledge(id) => write!(f, "pledge {id}"),
+            Self::Contribution(id) => write!(f, "contribution {id}"),
         }
     }
 }
@@ -115,26 +126,32 @@ impl Wire for MatchTarget {
     type Proto = pb::MatchTarget;
 
     fn to_proto(&self) -> pb::MatchTarget {
-        use pb::match_target::Target as Proto;
-        let target = match &self.target {
-            Target::Promise(id) => Proto::Promise(id.to_proto()),
-            Target::Levy(levy) => Proto::Levy(levy.to_proto()),
-            Target::Prepaid(prepaid) => Proto::Prepaid(prepaid.to_proto()),
-            Target::Clawback(id) => Proto::Clawback(id.to_proto()),
-            Target::MoneyReturn(id) => Proto::MoneyReturn(id.to_proto()),
+        use pb::match_target::{Further, Target as Proto};
+        let (target, further) = match &self.target {
+            Target::Promise(id) => (Some(Proto::Promise(id.to_proto())), None),
+            Target::Levy(levy) => (Some(Proto::Levy(levy.to_proto())), None),
+            Target::Prepaid(prepaid) => (Some(Proto::Prepaid(prepaid.to_proto())), None),
+            Target::Clawback(id) => (None, Some(Further::Clawback(id.to_proto()))),
+            Target::MoneyReturn(id) => (None, Some(Further::MoneyReturn(id.to_proto()))),
+            Target::Pledge(id) => (None, Some(Further::Pledge(id.to_proto()))),
+            Target::Contribution(id) => (None, Some(Further::Contribution(id.to_proto()))),
         };
-        pb::MatchTarget { target: Some(target), amount: Some(self.amount.to_proto()) }
+        pb::MatchTarget { target, amount: Some(self.amount.to_proto()), further }
     }
 
     fn from_proto(proto: pb::MatchTarget) -> Result<Self, WireError> {
-        use pb::match_target::Target as Proto;
-        let pb::MatchTarget { target, amount } = proto;
-        let target = match target.ok_or_else(|| WireError::missing().within("target"))? {
-            Proto::Promise(id) => Wire::from_proto(id).map(Target::Promise),
-            Proto::Levy(levy) => Wire::from_proto(levy).map(Target::Levy),
-            Proto::Prepaid(prepaid) => Wire::from_proto(prepaid).map(Target::Prepaid),
-            Proto::Clawback(id) => Wire::from_proto(id).map(Target::Clawback),
-            Proto::MoneyReturn(id) => Wire::from_proto(id).map(Target::MoneyReturn),
+        use pb::match_target::{Further, Target as Proto};
+        let pb::MatchTarget { target, amount, further } = proto;
+        let target = match (target, further) {
+            (Some(Proto::Promise(id)), None) => Wire::from_proto(id).map(Target::Promise),
+            (Some(Proto::Levy(levy)), None) => Wire::from_proto(levy).map(Target::Levy),
+            (Some(Proto::Prepaid(prepaid)), None) => Wire::from_proto(prepaid).map(Target::Prepaid),
+            (None, Some(Further::Clawback(id))) => Wire::from_proto(id).map(Target::Clawback),
+            (None, Some(Further::MoneyReturn(id))) => Wire::from_proto(id).map(Target::MoneyReturn),
+            (None, Some(Further::Pledge(id))) => Wire::from_proto(id).map(Target::Pledge),
+            (None, Some(Further::Contribution(id))) => Wire::from_proto(id).map(Target::Contribution),
+            (None, None) => Err(WireError::missing()),
+            (Some(_), Some(_)) => Err(WireError::invalid("one target, not two")),
         };
         let amount = amount.ok_or_else(WireError::missing).and_then(Wire::from_proto);
         Ok(Self {
@@ -157,6 +174,12 @@ pub enum Destination {
     Clawback(MatchedClawback),
     /// To a return.
     MoneyReturn(MatchedReturn),
+    /// To a pledge, held until its campaign is settled.
+    Pledge(MatchedPledge),
+    /// To a contribution, held until its round is settled.
+    Contribution(MatchedContribution),
+    /// To what is owed back, since it came too late or above a hard cap.
+    Refund(OwedRefund),
 }
 
 /// Money of an entry that went to one place.
@@ -174,27 +197,39 @@ impl Wire for MatchedPart {
     type Proto = pb::MatchedPart;
 
     fn to_proto(&self) -> pb::MatchedPart {
-        use pb::matched_part::To;
+        use pb::matched_part::{Further, To};
         let Self { entry, amount, to } = self;
-        let to = match to {
-            Destination::Promise(promise) => To::Promise(promise.to_proto()),
-            Destination::Levy(levy) => To::Levy(levy.to_proto()),
-            Destination::Prepaid(prepaid) => To::Prepaid(prepaid.to_proto()),
-            Destination::Clawback(clawback) => To::Clawback(clawback.to_proto()),
-            Destination::MoneyReturn(money_return) => To::MoneyReturn(money_return.to_proto()),
+        let (to, further) = match to {
+            Destination::Promise(promise) => (Some(To::Promise(promise.to_proto())), None),
+            Destination::Levy(levy) => (Some(To::Levy(levy.to_proto())), None),
+            Destination::Prepaid(prepaid) => (Some(To::Prepaid(prepaid.to_proto())), None),
+            Destination::Clawback(clawback) => (None, Some(Further::Clawback(clawback.to_proto()))),
+            Destination::MoneyReturn(money_return) => (None, Some(Further::MoneyReturn(money_return.to_proto()))),
+            Destination::Pledge(pledge) => (None, Some(Further::Pledge(pledge.to_proto()))),
+            Destination::Contribution(contribution) => (None, Some(Further::Contribution(contribution.to_proto()))),
+            Destination::Refund(owed) => (None, Some(Further::Refund(owed.to_proto()))),
         };
-        pb::MatchedPart { entry: entry.to_proto(), amount: *amount, to: Some(to) }
+        pb::MatchedPart { entry: entry.to_proto(), amount: *amount, to, further }
     }
 
     fn from_proto(proto: pb::MatchedPart) -> Result<Self, WireError> {
-        use pb::matched_part::To;
-        let pb::MatchedPart { entry, amount, to } = proto;
-        let to = match to.ok_or_else(|| WireError::missing().within("to"))? {
-            To::Promise(promise) => Wire::from_proto(promise).map(Destination::Promise),
-            To::Levy(levy) => Wire::from_proto(levy).map(Destination::Levy),
-            To::Prepaid(prepaid) => Wire::from_proto(prepaid).map(Destination::Prepaid),
-            To::Clawback(clawback) => Wire::from_proto(clawback).map(Destination::Clawback),
-            To::MoneyReturn(money_return) => Wire::from_proto(money_return).map(Destination::MoneyReturn),
+        use pb::matched_part::{Further, To};
+        let pb::MatchedPart { entry, amount, to, further } = proto;
+        let to = match (to, further) {
+            (Some(To::Promise(promise)), None) => Wire::from_proto(promise).map(Destination::Promise),
+            (Some(To::Levy(levy)), None) => Wire::from_proto(levy).map(Destination::Levy),
+            (Some(To::Prepaid(prepaid)), None) => Wire::from_proto(prepaid).map(Destination::Prepaid),
+            (None, Some(Further::Clawback(clawback))) => Wire::from_proto(clawback).map(Destination::Clawback),
+            (None, Some(Further::MoneyReturn(money_return))) => {
+                Wire::from_proto(money_return).map(Destination::MoneyReturn)
+            }
+            (None, Some(Further::Pledge(pledge))) => Wire::from_proto(pledge).map(Destination::Pledge),
+            (None, Some(Further::Contribution(contribution))) => {
+                Wire::from_proto(contribution).map(Destination::Contribution)
+            }
+            (None, Some(Further::Refund(owed))) => Wire::from_proto(owed).map(Destination::Refund),
+            (None, None) => Err(WireError::missing()),
+            (Some(_), Some(_)) => Err(WireError::invalid("one destination, not two")),
         };
         Ok(Self {
             entry: EntryKey::from_proto(entry).map_err(|error| error.within("entry"))?,
@@ -217,6 +252,8 @@ impl Target {
             }
             Self::Clawback(id) => state.get::<Clawback>(id).map(|clawback| clawback.fund),
             Self::MoneyReturn(id) => state.get::<MoneyReturn>(id).map(|money_return| money_return.fund),
+            Self::Pledge(id) => state.get::<PledgeRecord>(id).map(|pledge| pledge.fund),
+            Self::Contribution(id) => state.get::<RoundContribution>(id).map(|contribution| contribution.fund),
         }
     }
 
@@ -233,7 +270,12 @@ impl Target {
     /// Whether it can still be paid: a promise not kept in full, a levy that is assessed and has something open.
     pub(super) fn is_open(&self, state: &Overlay<'_>) -> bool {
         let assessed = match self {
-            Self::Promise(_) | Self::Prepaid(_) | Self::Clawback(_) | Self::MoneyReturn(_) => true,
+            Self::Promise(_)
+            | Self::Prepaid(_)
+            | Self::Clawback(_)
+            | Self::MoneyReturn(_)
+            | Self::Pledge(_)
+            | Self::Contribution(_) => true,
             Self::Levy(LevyTarget { payer, schedule, period }) => state
                 .get::<LevyAccount>(&(*payer, *schedule, *period))
                 .is_some_and(|account| account.assessment.is_some()),
@@ -246,6 +288,8 @@ impl Target {
         match self {
             Self::Promise(id) => Some(state.get::<Promise>(id).map_or(0, Promise::open)),
             Self::Levy(LevyTarget { payer, schedule, period }) => Some(open_up_to(state, *payer, *schedule, *period)),
+            Self::Pledge(id) => Some(state.get::<PledgeRecord>(id).map_or(0, PledgeRecord::open)),
+            Self::Contribution(id) => Some(state.get::<RoundContribution>(id).map_or(0, RoundContribution::open)),
             Self::Prepaid(_) => None,
             Self::Clawback(id) => Some(state.get::<Clawback>(id).map_or(0, Clawback::open)),
             Self::MoneyReturn(id) => Some(state.get::<MoneyReturn>(id).map_or(0, |record| record.open(state))),
@@ -253,7 +297,14 @@ impl Target {
     }
 
     /// The parts that `amount` of an entry falls into. The caller has checked that the target exists and can take it.
-    pub(super) fn take(&self, key: EntryKey, entry: &BankEntry, amount: u64, state: &Overlay<'_>) -> Vec<MatchedPart> {
+    pub(super) fn take(
+        &self,
+        (account, key): (BankAccountId, EntryKey),
+        entry: &BankEntry,
+        amount: u64,
+        place: &Place,
+        state: &Overlay<'_>,
+    ) -> Vec<MatchedPart> {
         match self {
             Self::Promise(id) => {
                 let Some(promise) = state.get::<Promise>(id) else { return Vec::new() };
@@ -289,6 +340,8 @@ impl Target {
                 let to = Destination::MoneyReturn(MatchedReturn { money_return: *id, grant, lead, credited });
                 vec![MatchedPart { entry: key, amount, to }]
             }
+            Self::Pledge(id) => pledge_record::take(id, key, account, amount, place, state),
+            Self::Contribution(id) => round_contribution::take(id, key, account, amount, place, state),
         }
     }
 }
@@ -315,6 +368,15 @@ impl MatchedPart {
             Destination::MoneyReturn(MatchedReturn { credited, .. }) => {
                 movement.transfer(suspense, credited.clone(), self.amount);
             }
+            Destination::Pledge(pledge) => {
+                movement.transfer(suspense, pledge.escrow(), self.amount);
+            }
+            Destination::Contribution(contribution) => {
+                movement.transfer(suspense, contribution.escrow(), self.amount);
+            }
+            Destination::Refund(owed) => {
+                movement.transfer(suspense, owed.owed(), self.amount);
+            }
         }
     }
 
@@ -335,6 +397,20 @@ impl MatchedPart {
             Destination::Clawback(MatchedClawback { clawback, .. }) => Clawback::receive(state, clawback, self.amount),
             Destination::MoneyReturn(MatchedReturn { money_return, .. }) => {
                 MoneyReturn::receive(state, money_return, self.amount);
+            }
+            Destination::Pledge(pledge) => pledge_record::fund(pledge, account, self.amount, state),
+            Destination::Contribution(contribution) => {
+                round_contribution::fund(contribution, self.amount, state);
+            }
+            Destination::Refund(owed) => {
+                let object = owed.refund.object;
+                let (pledge, contribution) = (PledgeId::new(object), ContributionId::new(object));
+                if state.has::<PledgeRecord>(&pledge) {
+                    state.update::<PledgeRecord>(&pledge, |record| record.returned += self.amount);
+                } else {
+                    state.update::<RoundContribution>(&contribution, |record| record.returned += self.amount);
+                }
+                owed.apply(state);
             }
         }
     }
@@ -359,6 +435,9 @@ impl MatchedPart {
                 RecordRef::of::<Grant>(grant),
                 RecordRef::of::<Organisation>(lead),
             ],
+            Destination::Pledge(pledge) => pledge_record::subjects(pledge),
+            Destination::Contribution(contribution) => round_contribution::subjects(contribution),
+            Destination::Refund(owed) => owed.subjects().to_vec(),
         }
     }
 }
@@ -377,7 +456,8 @@ pub fn named<R: Record>(
     if found.len() == 1 { found.pop() } else { None }
 }
 
-/// What a credit with this reference pays by itself: a promise, an assessed levy, a clawback or a return of the same fund (rulebook §4). Other letters wait in suspense.
+/// What a credit with this reference pays by itself: a promise, an assessed levy, a clawback, a return, a pledge or a contribution of the same fund
+/// (rulebook §4). Other letters wait in suspense.
 pub(super) fn automatic(fund: FundCode, reference: &Reference, state: &Overlay<'_>) -> Option<Target> {
     let target = match reference.kind {
         ReferenceKind::Promise => Target::Promise(named::<Promise>(state, reference, PromiseId::new)?.0),
@@ -388,7 +468,11 @@ pub(super) fn automatic(fund: FundCode, reference: &Reference, state: &Overlay<'
         }
         ReferenceKind::Clawback => Target::Clawback(named::<Clawback>(state, reference, ClawbackId::new)?.0),
         ReferenceKind::Return => Target::MoneyReturn(named::<MoneyReturn>(state, reference, ReturnId::new)?.0),
-        ReferenceKind::Pledge | ReferenceKind::Matching | ReferenceKind::Payout | ReferenceKind::Refund => return None,
+        ReferenceKind::Pledge => Target::Pledge(named::<PledgeRecord>(state, reference, PledgeId::new)?.0),
+        ReferenceKind::Matching => {
+            Target::Contribution(named::<RoundContribution>(state, reference, ContributionId::new)?.0)
+        }
+        ReferenceKind::Payout | ReferenceKind::Refund => return None,
     };
     target.is_of(fund, state).then_some(target)
 }

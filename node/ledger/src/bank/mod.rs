@@ -5,3 +5,4 @@ pub mod attest_statement;
 pub mod entry;
 pub mod match_entry;
 pub mod matching;
+pub mod owed;

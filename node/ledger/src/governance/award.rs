@@ -7,7 +7,7 @@ use super::{
     propose_change,
 };
 use crate::{
-    accounts::{Account, AccountBalance, Movement, PostingError, Postings, balance},
+    accounts::{Account, Movement, PostingError, Postings},
     action::Place,
     application::application::{Application, of_call, takes_part},
     call::call::{Call, CallStatus},
@@ -15,7 +15,7 @@ use crate::{
     history::RecordRef,
     redistribution::{
         cap::{self, CapExceeded, CapKey, CapStanding},
-        envelope::period_at,
+        envelope::{covers_deficit, period_at},
     },
     registry::role::{Role, Scope},
     signer::group,
@@ -255,32 +255,9 @@ fn encumber(call: &Call, offers: &[GrantOffer], state: &Overlay<'_>) -> Result<P
         PostingError::Insufficient { .. } => AwardFault::Insufficient(error.to_string()),
         PostingError::Overflow(account) => AwardFault::Overflow(account),
     })?;
-    let awarded: i128 = offers.iter().map(|offer| offer.awarded.balance()).sum();
-    let (free, deficit) = (free_money(call.fund, state), balance(state, &Account::Deficit { fund: call.fund }));
-    if deficit > 0 && free - awarded < deficit {
-        return Err(AwardFault::Insufficient(format!(
-            "the fund has {free} minor units free and a deficit of {deficit}; {awarded} were to be awarded"
-        )));
-    }
+    let awarded = offers.iter().fold(0, |sum: u64, offer| sum.saturating_add(offer.awarded.minor));
+    covers_deficit(call.fund, awarded, state).map_err(|error| AwardFault::Insufficient(error.to_string()))?;
     Ok(postings)
-}
-
-/// Unallocated money, envelopes and reserve of a fund: what must cover its deficit (rulebook §3). Reads the fund's accounts: done where there is one.
-fn free_money(fund: FundCode, state: &Overlay<'_>) -> i128 {
-    if balance(state, &Account::Deficit { fund }) == 0 {
-        return 0;
-    }
-    let accounts = state.range::<AccountBalance>(..).into_iter().filter(|(_, record)| record.fund == fund);
-    let free = accounts.filter(|(account, _)| {
-        matches!(
-            account,
-            Account::Unallocated { .. }
-                | Account::Envelope { .. }
-                | Account::TerritorialEnvelope { .. }
-                | Account::Reserve { .. }
-        )
-    });
-    free.map(|(_, record)| -record.balance).sum()
 }
 
 /// The parties of an offer and what each counts for: the award by largest remainder over their shares.

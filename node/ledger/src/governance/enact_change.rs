@@ -413,6 +413,28 @@ pub(crate) mod tests {
         Refused::ALL.iter().find(|doc| doc.code == code).expect("a code of the kind").variant
     }
 
+    /// Enacts the change in the next block, as one that its vote has carried; the name of the refusal if it cannot be done.
+    pub(crate) fn enact_now(network: &mut Network, content: Content) -> Result<ChangeEnacted, &'static str> {
+        let change = ChangeId::new(hash("test-change", &[&network.state.head().height.0.to_be_bytes()]));
+        let (record, seat) = carried(content);
+        let at = network.now();
+        network.edit(|state| {
+            state.put::<Change>(change, record);
+            state.put::<ChangeSeat>((change, id("university")), seat);
+            crate::due::schedule(state, at, Kind::EnactChange, EnactChange::object(&change));
+        });
+        let receipts = network.advance(1);
+        let event = receipts.iter().filter_map(|receipt| receipt.event()).find_map(|event| match event {
+            Event::EnactChange(event) => Some(event.clone()),
+            _ => None,
+        });
+        let event = event.expect("it is due");
+        match event.refusal {
+            None => Ok(event),
+            Some(code) => Err(Refused::ALL.iter().find(|doc| doc.code == code).expect("a code of the kind").variant),
+        }
+    }
+
     fn policy(caps: PolicyCaps) -> Policy {
         Policy {
             fund: fixture::fund(),

@@ -12,7 +12,15 @@ use crate::{
     action::Place,
     grant::GrantOffer,
     history::RecordRef,
-    registry::{role::Role, role::Scope, validator_seat::PendingSeat},
+    matching::settle_challenge::SettleChallenge,
+    redistribution::{
+        adopt_need_table::AdoptNeedTable, adopt_policy::AdoptPolicy, release_reserve::ReleaseReserve,
+        transfer_funds::TransferFunds,
+    },
+    registry::{
+        adopt_territories::AdoptTerritories, close_fund::CloseFund, open_fund::OpenFund, role::Role, role::Scope,
+        validator_seat::PendingSeat,
+    },
     state::Overlay,
     wire::{Wire, WireError, pb},
 };
@@ -83,6 +91,32 @@ pub(crate) enum Fault {
     Cap(String),
     /// `overflow`.
     Overflow(String),
+}
+
+impl Fault {
+    /// At the proposal, before the window is judged: what comes later in the order of precedence is left to [`Motion::own`].
+    ///
+    /// # Errors
+    /// `unknown`, `territory`, `schedule`, `segregation`, `state`.
+    pub(crate) fn later(self) -> Result<(), Self> {
+        match self {
+            Self::Unknown(_) | Self::Territory(_) | Self::Schedule(_) | Self::Segregation(_) | Self::State(_) => {
+                Err(self)
+            }
+            Self::Window(_)
+            | Self::Identifier(_)
+            | Self::Duplicate(_)
+            | Self::Evidence(_)
+            | Self::Threshold(_)
+            | Self::Amount(_)
+            | Self::Currency(_)
+            | Self::Shares(_)
+            | Self::Limit(_)
+            | Self::Insufficient(_)
+            | Self::Cap(_)
+            | Self::Overflow(_) => Ok(()),
+        }
+    }
 }
 
 /// What a carried change does, before it is done; fields that a change does not need stay empty. They stand in the event as they are.
@@ -311,6 +345,22 @@ changes! {
     AdmitValidator(AdmitValidator) admit_validator by AdmitValidator;
     /// Retires a validator.
     RetireValidator(RetireValidator) retire_validator by RetireValidator;
+    /// Opens a fund.
+    OpenFund(OpenFund) open_fund by OpenFund;
+    /// Adopts a policy.
+    AdoptPolicy(AdoptPolicy) adopt_policy by AdoptPolicy;
+    /// Adopts a table of needs.
+    AdoptNeedTable(AdoptNeedTable) adopt_need_table by AdoptNeedTable;
+    /// Moves money to another fund.
+    TransferFunds(TransferFunds) transfer_funds by TransferFunds;
+    /// Frees money of the reserve.
+    ReleaseReserve(ReleaseReserve) release_reserve by ReleaseReserve;
+    /// Adopts territories.
+    AdoptTerritories(AdoptTerritories) adopt_territories by AdoptTerritories;
+    /// Closes a fund.
+    CloseFund(CloseFund) close_fund by CloseFund;
+    /// Decides on a challenge of a matching round.
+    SettleChallenge(SettleChallenge) settle_challenge by SettleChallenge;
     /// Asks for what is open of a clawback no more.
     WaiveClawback(super::waive_clawback::WaiveClawback) waive_clawback by super::waive_clawback::WaiveClawback;
 }

@@ -194,7 +194,7 @@ message! {
 
     /// Record: a grant.
     pub struct Grant = Grant {
-        /// The call it was awarded in.
+        /// The call it was awarded in; all zero where donors fund it ([`super::FundedGrant`]), and so for application and change.
         pub call: CallId,
         /// The application it answers.
         pub application: ApplicationId,

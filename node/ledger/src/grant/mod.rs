@@ -13,6 +13,7 @@ pub mod fail_payment;
 pub mod file_final_report;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+pub mod funded;
 #[allow(clippy::module_inception)]
 pub mod grant;
 pub mod invariants;
@@ -32,4 +33,5 @@ pub mod submit_evidence;
 pub mod suspend_grant;
 pub mod terminate_grant;
 
+pub use funded::FundedGrant;
 pub use offer::{GrantOffer, offer, refuse};

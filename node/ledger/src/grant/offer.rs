@@ -10,7 +10,7 @@ use super::{
 use crate::{
     accounts::{Account, Movement},
     action::{Kind, Place},
-    application::application::{Application, ApplicationStatus, Partner, TrancheKind},
+    application::application::{Application, ApplicationStatus, Partner, PlannedTranche, TrancheKind},
     call::call::Call,
     due,
     history::RecordRef,
@@ -101,7 +101,7 @@ pub fn offer(
         return Err(OfferError::State(application, asked.status));
     }
     let call = state.get::<Call>(&asked.call).ok_or(OfferError::Unknown(application))?;
-    let tranches = split(asked, awarded);
+    let tranches = split(&asked.tranches, awarded);
     check_limits(application, asked, call, awarded, &tranches)?;
     Ok(GrantOffer {
         grant: GrantId::new(object_id_at("grant", &place.transaction, index)),
@@ -118,18 +118,12 @@ pub fn offer(
 }
 
 /// Largest remainder over the planned amounts; ties go to the lower number.
-fn split(asked: &Application, awarded: u64) -> Vec<OfferedTranche> {
-    let numbers: Vec<[u8; 4]> = asked.tranches.iter().map(|planned| planned.number.to_be_bytes()).collect();
-    let weights: Vec<(u64, &[u8])> = asked
-        .tranches
-        .iter()
-        .zip(&numbers)
-        .map(|(planned, number)| (planned.amount.minor, number.as_slice()))
-        .collect();
-    let parts = largest_remainder(u128::from(awarded), &weights).expect("submit_application: a plan asks for money");
-    asked
-        .tranches
-        .iter()
+pub(super) fn split(plan: &[PlannedTranche], awarded: u64) -> Vec<OfferedTranche> {
+    let numbers: Vec<[u8; 4]> = plan.iter().map(|planned| planned.number.to_be_bytes()).collect();
+    let weights: Vec<(u64, &[u8])> =
+        plan.iter().zip(&numbers).map(|(planned, number)| (planned.amount.minor, number.as_slice())).collect();
+    let parts = largest_remainder(u128::from(awarded), &weights).expect("whoever makes a plan: it asks for money");
+    plan.iter()
         .zip(parts)
         .map(|(planned, amount)| OfferedTranche {
             number: planned.number,
@@ -204,7 +198,7 @@ impl GrantOffer {
         let Self { grant, application, project, lead, fund, envelope, awarded, tranches, sign_before, territory } =
             self;
         let asked = state.get::<Application>(application).expect("offer: the application exists").clone();
-        let tranches = tranches.iter().map(|offered| planned(&asked, offered)).collect();
+        let tranches = tranches.iter().map(|offered| planned(&asked.tranches, offered)).collect();
         let lead = Party { organisation: *lead, share_ppm: asked.lead_share_ppm };
         let partners = asked
             .partners
@@ -250,9 +244,10 @@ impl GrantOffer {
     }
 }
 
-fn planned(asked: &Application, offered: &OfferedTranche) -> Tranche {
+/// A tranche of which nothing is known yet but its plan and its amount.
+pub(super) fn planned(plan: &[PlannedTranche], offered: &OfferedTranche) -> Tranche {
     let OfferedTranche { number, amount } = *offered;
-    let plan = asked.tranches.iter().find(|plan| plan.number == number).expect("offer: the tranche is planned");
+    let plan = plan.iter().find(|plan| plan.number == number).expect("offer: the tranche is planned");
     Tranche {
         number,
         kind: plan.kind,

@@ -13,7 +13,7 @@ use crate::{
     history::RecordRef,
     parameters::Parameter,
     refusal::{Reject, refusals},
-    registry::fund::Fund,
+    registry::{close_fund::is_closed, fund::Fund},
     state::Overlay,
     wire::message,
 };
@@ -55,12 +55,12 @@ message! {
 }
 
 refusals! {
-    StateClosed(Hash): State 1 "no open period of a fund is {0}", "the period was closed in time";
+    StateClosed(Hash): State 1 "no open period of a fund is {0}", "the period was closed in time, or the fund is over";
 }
 
 /// The fund whose open period this is. Networks have few funds: all are read.
 fn fund_of(object: &Hash, state: &Overlay<'_>) -> Option<(FundCode, Period)> {
-    let funds = state.range::<Fund>(..).into_iter();
+    let funds = state.range::<Fund>(..).into_iter().filter(|(fund, _)| !is_closed(state, fund));
     let mut open = funds.map(|(fund, record)| (fund, record.next_period));
     open.find(|(fund, period)| CloseDuePeriod::object(*fund, *period) == *object)
 }

@@ -25,6 +25,7 @@ use crate::{
     parameters::Parameter,
     refusal::refusals,
     registry::{
+        close_fund::is_closed,
         fund::{Envelope, Fund},
         organisation::Organisation,
     },
@@ -84,6 +85,7 @@ message! {
 refusals! {
     Suspended(OrganisationId): Suspended 1 "organisation {0} is not active", "the signer is suspended, merged or closed";
     UnknownFund(FundCode): Unknown 1 "fund {0} does not exist", "the fund does not exist";
+    StateFund(FundCode): State 6 "fund {0} is closed", "the fund is closed";
     StateLength(Period, PeriodLength): State 1 "{0} is no {1}", "the fund's periods have another length";
     StateClosed(Period): State 2 "period {0} is closed", "the period is closed already";
     StateEarlier(Period): State 3 "period {0} is open and comes first", "an earlier period is open";
@@ -128,6 +130,9 @@ pub(super) fn close(
     state: &Overlay<'_>,
 ) -> Result<PeriodClosed, Refused> {
     let record = state.get::<Fund>(&fund).ok_or(Refused::UnknownFund(fund))?;
+    if is_closed(state, &fund) {
+        return Err(Refused::StateFund(fund));
+    }
     if period.length() != record.period_length {
         return Err(Refused::StateLength(period, record.period_length));
     }
@@ -298,7 +303,10 @@ mod tests {
         },
         parameters::ParameterValue,
         redistribution::{envelope::EnvelopePeriod, need::NeedTable, policy::PolicyTerritorial},
-        registry::territory::{Level, Territory},
+        registry::{
+            close_fund::ClosedFund,
+            territory::{Level, Territory},
+        },
     };
 
     impl IntoPayload for ClosePeriod {
@@ -347,10 +355,13 @@ mod tests {
         run(&mut network, "2027Q1");
         network.attest(network.statement(vec![entry("old", 50, None)]));
         network.suspend("asso3");
+        let mut closed = network.clone();
+        closed.edit(|state| state.put::<ClosedFund>(fund(), ClosedFund { change: ChangeId::ZERO }));
         let unknown = ClosePeriod { fund: FundCode::new("other").unwrap(), ..close("2027Q2") };
         let mut reached = vec![
             network.refusal("asso3", unknown.clone()),
             network.refusal("lab", unknown),
+            closed.refusal("lab", close("2027")),
             network.refusal("lab", close("2027")),
             network.refusal("lab", close("2027Q1")),
             network.refusal("lab", close("2027Q3")),

@@ -1,7 +1,7 @@
 //! Records: what an envelope received and committed in a period, as a whole and by territory (rulebook §6, caps, carry-over; I6).
 
 use crate::{
-    accounts::{Account, AccountBalance},
+    accounts::{Account, AccountBalance, balance},
     action::Place,
     registry::{
         fund::Fund,
@@ -157,4 +157,46 @@ pub fn account(fund: FundCode, envelope: EnvelopeCode, territory: Option<Territo
 pub fn around(state: &Overlay<'_>, territory: TerritoryCode) -> Vec<TerritoryCode> {
     let parent = |code: &TerritoryCode| state.get::<Territory>(code).and_then(|record| record.parent);
     core::iter::successors(Some(territory), parent).take(Level::ALL.len()).collect()
+}
+
+/// A fund's deficit that its free money would no longer cover.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the fund has {free} minor units free and a deficit of {deficit}; {outflow} were to go")]
+pub struct Uncovered {
+    /// Unallocated money, envelopes and reserve.
+    pub free: i128,
+    /// The deficit.
+    pub deficit: i128,
+    /// What was to leave them.
+    pub outflow: u64,
+}
+
+/// Whether unallocated money, envelopes and reserve still cover the deficit when so much leaves them (rulebook §3). Reads the fund's accounts where
+/// there is a deficit.
+///
+/// # Errors
+/// What there is, and what would go.
+pub fn covers_deficit(fund: FundCode, outflow: u64, state: &Overlay<'_>) -> Result<(), Uncovered> {
+    let deficit = balance(state, &Account::Deficit { fund });
+    if deficit <= 0 {
+        return Ok(());
+    }
+    let free: i128 = state
+        .range::<AccountBalance>(..)
+        .into_iter()
+        .filter(|(account, record)| record.fund == fund && is_free(account))
+        .map(|(_, record)| -record.balance)
+        .sum();
+    if free - i128::from(outflow) < deficit { Err(Uncovered { free, deficit, outflow }) } else { Ok(()) }
+}
+
+/// Whether an account holds money that nothing is reserved for.
+fn is_free(account: &Account) -> bool {
+    matches!(
+        account,
+        Account::Unallocated { .. }
+            | Account::Envelope { .. }
+            | Account::TerritorialEnvelope { .. }
+            | Account::Reserve { .. }
+    )
 }

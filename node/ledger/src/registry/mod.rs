@@ -1,9 +1,12 @@
 //! Family 01: organisations, their offices, keys and roles; projects; and what genesis lays down around them: territories, colleges, funds,
 //! validators (rulebook §2).
 
+pub mod adopt_territories;
 pub mod announce_ready;
+pub mod close_fund;
 pub mod college;
 pub mod fund;
+pub mod open_fund;
 pub mod organisation;
 pub mod project;
 pub mod recent_block;

@@ -35,6 +35,10 @@ message! {
         pub parent: Option<TerritoryCode>,
         /// Inhabitants; 0: unknown.
         pub population: u64,
+        /// First day on which it exists; `None`: from ever.
+        pub from: Option<LegalDate>,
+        /// Last day on which it exists; `None`: for ever.
+        pub to: Option<LegalDate>,
     }
 }
 

@@ -170,4 +170,17 @@ tables! {
     71 territory_periods: crate::redistribution::envelope::TerritoryPeriod;
     72 territory_commitments: crate::redistribution::envelope::TerritoryCommitment;
     73 carry_overs: crate::redistribution::expire_carry_over::CarryOver;
+    74 owed_refunds: crate::bank::owed::Owed;
+    75 campaigns: crate::campaign::campaign::Campaign;
+    76 pledges: crate::campaign::pledge_record::PledgeRecord;
+    77 funded_pledges: crate::campaign::pledge_record::FundedPledge;
+    78 rounds: crate::matching::round::Round;
+    79 round_projects: crate::matching::round::RoundProject;
+    80 round_contributions: crate::matching::round_contribution::RoundContribution;
+    81 funded_contributions: crate::matching::round_contribution::FundedContribution;
+    82 voucher_batches: crate::voucher::batch::VoucherBatch;
+    83 voucher_holdings: crate::voucher::batch::VoucherHolding;
+    84 voucher_costs: crate::voucher::batch::VoucherCost;
+    85 fund_transfers: crate::redistribution::transfer_funds::FundTransfer;
+    86 closed_funds: crate::registry::close_fund::ClosedFund;
 }

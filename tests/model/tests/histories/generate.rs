@@ -160,7 +160,20 @@ impl Generator<'_> {
                 (proposer, Payload::ProposeChange(self.proposal()))
             }
             Kind::CastBallot => (self.random.one(&SEATS), Payload::CastBallot(self.ballot())),
-            Kind::CloseDuePeriod
+            Kind::OpenCampaign
+            | Kind::Pledge
+            | Kind::PledgeBatch
+            | Kind::WithdrawPledge
+            | Kind::SettleCampaign
+            | Kind::OpenMatching
+            | Kind::ContributeToProject
+            | Kind::ChallengeMatching
+            | Kind::SettleMatching
+            | Kind::IssueVouchers
+            | Kind::AssignVoucher
+            | Kind::RedeemVoucher
+            | Kind::ExpireVouchers
+            | Kind::CloseDuePeriod
             | Kind::ExpireCarryOver
             | Kind::CloseCall
             | Kind::OpenChange

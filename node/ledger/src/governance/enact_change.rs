@@ -294,7 +294,10 @@ impl Effect for ChangeEnacted {
         let mut subjects: BTreeSet<RecordRef> = [RecordRef::of::<Change>(&self.change)].into();
         subjects.extend(self.content.target());
         subjects.extend(self.fund.map(|fund| RecordRef::of::<Fund>(&fund)));
-        subjects.extend(self.content.subjects(self));
+        // What was not done has written no record that a story could go on in.
+        if matches!(self.outcome, ChangeStatus::Enacted | ChangeStatus::Pending) {
+            subjects.extend(self.content.subjects(self));
+        }
         subjects.extend(self.offers.iter().flat_map(GrantOffer::subjects));
         for Concerned { project, lead } in &self.concerned {
             subjects.insert(RecordRef::of::<Project>(project));

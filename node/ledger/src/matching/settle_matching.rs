@@ -453,8 +453,7 @@ mod tests {
         let yes = seats.map(|seat| (seat, crate::governance::change::Choice::Yes));
         crate::governance::enact_change::tests::decide(&mut network, "bank", content, &yes);
         assert!(record(&network, doubted).removed);
-        network.advance(1);
-        assert_eq!(round(&network, id).status, RoundStatus::Settled);
+        assert_eq!(round(&network, id).status, RoundStatus::Settled, "in the block that enacts the change");
         assert_eq!((amount(&network, id, "asso1"), amount(&network, id, "asso2")), (0, 2_000));
         let grant = network.state.get::<Grant>(&grant_of(&id, &project_of("asso1"))).unwrap();
         assert_eq!(grant.awarded, Amount::eur(800), "a removed contribution is still paid");

@@ -182,7 +182,6 @@ mod tests {
             change(&mut asked);
             enact_now(&mut money::network(), Content::AdoptPolicy(asked)).unwrap_err()
         };
-        assert_eq!(refused(|it| it.policy.fund = FundCode::new("other").unwrap()), "UnknownNamed");
         assert_eq!(refused(|it| it.envelopes.clear()), "UnknownNamed");
         assert_eq!(refused(|it| it.code = money::policy_code()), "DuplicateNamed");
         assert_eq!(refused(|it| it.envelopes[0].code = EnvelopeCode::new("commons").unwrap()), "DuplicateNamed");

@@ -114,7 +114,6 @@ mod tests {
         let mut holding = network.clone();
         credit(&mut holding, Account::Reserve { fund: fund() }, 1);
         assert_eq!(enact_now(&mut holding, close(fund())), Err("StateNamed"));
-        assert_eq!(enact_now(&mut network, close(FundCode::new("other").unwrap())), Err("UnknownNamed"));
         enact_now(&mut network, close(fund())).unwrap();
         assert!(is_closed(&network.state.overlay(), &fund()));
         assert_eq!(enact_now(&mut network, close(fund())), Err("StateNamed"));

@@ -152,6 +152,9 @@ pub(crate) struct PolicyEntry {
     /// Absent: unspent money stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carry_over: Option<CarryOverEntry>,
+    /// Whether an auditor of the fund may block a consent on it by an objection.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub auditors_block: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -338,6 +341,7 @@ impl PolicyEntry {
                 }
                 None => None,
             },
+            auditors_block: self.auditors_block,
         };
         Ok(GenesisPolicy { code: of(&at("code"), &self.code)?, policy })
     }

@@ -282,16 +282,20 @@ impl core::fmt::Display for Kind {
 }
 
 use crate::{
-    application, bank, call, campaign, contribution, dev, governance, grant, levy, matching, redistribution, registry,
-    voucher,
+    application, bank, call, campaign, contribution, dev, finding, governance, grant, indicator, levy, matching,
+    privacy, redistribution, registry, voucher,
 };
 
 // Tags stand under the root and in signed bytes: never reused, never renumbered. One line a kind.
 kinds! {
     actions {
         0x0101 RegisterOrganisation register_organisation in registry::register_organisation;
+        0x0102 UpdateOrganisation update_organisation in registry::update_organisation;
+        0x0103 MergeOrganisations merge_organisations in registry::merge_organisations;
         0x0104 RotateKeys rotate_keys in registry::rotate_keys;
         0x0105 RegisterProject register_project in registry::register_project;
+        0x0106 UpdateProject update_project in registry::update_project;
+        0x0107 Endorse endorse in registry::endorse;
         0x0108 AnnounceReady announce_ready in registry::announce_ready;
         0x0201 AttestStatement attest_statement in bank::attest_statement;
         0x0202 MatchEntry match_entry in bank::match_entry;
@@ -335,6 +339,18 @@ kinds! {
         0x0b03 RedeemVoucher redeem_voucher in voucher::redeem_voucher;
         0x0c01 ProposeChange propose_change in governance::propose_change;
         0x0c02 CastBallot cast_ballot in governance::cast_ballot;
+        0x0c03 RaiseObjection raise_objection in governance::raise_objection;
+        0x0c04 ResolveObjection resolve_objection in governance::resolve_objection;
+        0x0c05 AmendChange amend_change in governance::amend_change;
+        0x0c06 WithdrawChange withdraw_change in governance::withdraw_change;
+        0x0c07 Nominate nominate in governance::nominate;
+        0x0d01 ReportIndicator report_indicator in indicator::report_indicator;
+        0x0d02 VerifyIndicator verify_indicator in indicator::verify_indicator;
+        0x0e01 OpenFinding open_finding in finding::open_finding;
+        0x0e02 AnswerFinding answer_finding in finding::answer_finding;
+        0x0e03 CloseFinding close_finding in finding::close_finding;
+        0x0e04 FileOpinion file_opinion in finding::file_opinion;
+        0x0f01 RecordErasure record_erasure in privacy::record_erasure;
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
     }
     duties {
@@ -348,5 +364,6 @@ kinds! {
         0x0c08 EnactChange enact_change in governance::enact_change;
         0x0c09 SeatValidator seat_validator in governance::seat_validator;
         0x0c0a OpenChange open_change in governance::open_change;
+        0x0c0b ConcludeChange conclude_change in governance::conclude_change;
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::{
     action::Family,
+    governance::upgrade::rules_at,
     parameters::Parameter,
     quota::QuotaUse,
     registry::organisation::Organisation,
@@ -389,8 +390,14 @@ pub fn check_transactions(
     over("remembered ids", seen, overlay.parameter(Parameter::MaxSeenIds))
 }
 
+/// This crate knows the rules that a block of this height follows.
+pub(crate) fn check_rules(state: &State, height: Height) -> Result<(), BlockInvalid> {
+    same("version of the rules", rules_at(state, height), RULES_VERSION)
+}
+
 fn check_header(header: &Header, block: &Block, state: &State) -> Result<(), BlockInvalid> {
     let head = state.head();
+    check_rules(state, header.height)?;
     same("version", RULES_VERSION, header.version)?;
     same("network", state.network(), header.network)?;
     same("height", Height(head.height.0 + 1), header.height)?;

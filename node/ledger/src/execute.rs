@@ -6,7 +6,7 @@
 use crate::{
     accounts,
     action::{self, Event, Kind, Place},
-    block::{BlockInvalid, CheckedBlock, RULES_VERSION, check_transactions, ledger_day, same},
+    block::{BlockInvalid, CheckedBlock, RULES_VERSION, check_rules, check_transactions, ledger_day, same},
     due::{DueItem, Waiting},
     history::{RecordRef, event_hash},
     parameters::Parameter,
@@ -129,6 +129,7 @@ fn propose_within(most: usize, state: &State, proposed: Proposed) -> Result<Exec
     }
     check_transactions(&transactions, state, time)?;
     let height = Height(head.height.0 + 1);
+    check_rules(state, height)?;
     let outcome = match run(most, state, height, time, &proposer, &transactions) {
         Err(Unfit::Receipts { fitting, .. }) => {
             transactions.truncate(fitting);

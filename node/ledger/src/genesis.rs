@@ -317,7 +317,7 @@ impl Genesis {
                         format!("the group of {seat} has a seat in {other} already"),
                     ));
                 }
-                state.put::<CollegeSeat>((*code, organisation), CollegeSeat { delegate: false });
+                state.put::<CollegeSeat>((*code, organisation), CollegeSeat { delegate: false, until: None });
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use crate::{
     action::{Kind, Place},
     refusal::SignerRefusal,
     registry::{
-        organisation::{Organisation, Status},
+        organisation::{Organisation, Status, WAY_MAX},
         role::{Role, RoleGrant, Scope},
     },
     state::{Overlay, State},
@@ -58,11 +58,12 @@ pub fn holds(records: &impl Records, organisation: &OrganisationId, role: Role, 
         || (scope != Scope::Network && records.has_role_grant(&(*organisation, role, Scope::Network)))
 }
 
-/// The group of an organisation: its topmost parent, itself if it has none. At most 8 steps (rulebook §2); registration refuses cycles.
+/// The group of an organisation: its topmost parent, itself if it has none; an alias is of the group of the one that absorbed it. A group is at most 8
+/// deep and has no cycle (rulebook §2), which the registrar's kinds see to; mergers may make it deeper, up to this bound.
 pub fn group(records: &impl Records, organisation: &OrganisationId) -> OrganisationId {
     let mut top = *organisation;
-    for _ in 0..8 {
-        match records.organisation(&top).and_then(|record| record.parent) {
+    for _ in 0..WAY_MAX {
+        match records.organisation(&top).and_then(|record| record.merged_into.or(record.parent)) {
             Some(parent) => top = parent,
             None => break,
         }
@@ -140,6 +141,10 @@ impl Context<'_> {
     /// `suspended`, then `role`.
     pub fn by_office(&self, state: &impl Records, roles: &[Role]) -> Result<(), SignerRefusal> {
         self.active(state)?;
+        self.office(state, roles)
+    }
+
+    fn office(&self, state: &impl Records, roles: &[Role]) -> Result<(), SignerRefusal> {
         let record = state.organisation(&self.organisation).ok_or(SignerRefusal::Suspended(self.organisation))?;
         let may = |key: &&PublicKey| roles.iter().any(|role| record.key_may_use(key, *role, self.place.height));
         let (needed, usable) =
@@ -151,6 +156,15 @@ impl Context<'_> {
             )));
         }
         Ok(())
+    }
+
+    /// As [`Context::by_office`], for what a suspended organisation may still do.
+    ///
+    /// # Errors
+    /// `suspended` if it is merged or closed, then `role`.
+    pub fn by_office_even_suspended(&self, state: &impl Records, roles: &[Role]) -> Result<(), SignerRefusal> {
+        self.present(state)?;
+        self.office(state, roles)
     }
 
     /// The signer is active.

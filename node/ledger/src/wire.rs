@@ -167,6 +167,7 @@ byte_strings!(
     ClawbackId,
     ReturnId,
     PastGrantId,
+    FindingId,
     Commitment,
     FileHash,
     Salt,

@@ -167,6 +167,10 @@ id! {
     AssessmentId, "assessment id"
 }
 id! {
+    /// An auditor's finding.
+    FindingId, "finding id"
+}
+id! {
     /// A call for applications.
     CallId, "call id"
 }

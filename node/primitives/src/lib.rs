@@ -40,9 +40,9 @@ pub use error::PrimitiveError;
 pub use hash::{Domain, Hash, Hasher, hash, keyed, keyed_node, signed_message};
 pub use id::{
     ApplicationId, AssessmentId, BankAccountId, BlockId, CallId, CampaignId, ChangeId, ClawbackId, Commitment,
-    ContributionId, DeclarationId, EntryKey, FileHash, GrantId, NetworkId, OrganisationId, PastGrantId, PayoutId,
-    PledgeId, ProjectId, PromiseId, RefundId, ReturnId, RoundId, Salt, StatementId, TransactionId, VoucherBatchId,
-    genesis_id, object_id, object_id_at,
+    ContributionId, DeclarationId, EntryKey, FileHash, FindingId, GrantId, NetworkId, OrganisationId, PastGrantId,
+    PayoutId, PledgeId, ProjectId, PromiseId, RefundId, ReturnId, RoundId, Salt, StatementId, TransactionId,
+    VoucherBatchId, genesis_id, object_id, object_id_at,
 };
 pub use identifier::{Identifier, IdentifierError, Scheme};
 pub use key::{
@@ -52,6 +52,6 @@ pub use key::{
 pub use personal_data::PersonalData;
 pub use ratio::{Factor, Ppm, Rational};
 pub use reference::{Reference, ReferenceKind};
-pub use split::{Weight, largest_remainder};
+pub use split::{Weight, largest_remainder, wide_ratio};
 pub use text::{Name, Note, Text};
 pub use time::{BlockTime, Cursor, Height, Round};

@@ -51,6 +51,13 @@ impl From<u128> for Weight {
     }
 }
 
+/// floor(a · b / (c · d)) without overflow; `None` if a divisor is 0 or the quotient needs more than 128 bits.
+pub fn wide_ratio([a, b]: [u128; 2], [c, d]: [u128; 2]) -> Option<u128> {
+    let product = |left: u128, right: u128| Uint::<256, 4>::from(left) * Uint::<256, 4>::from(right);
+    let quotient = product(a, b).checked_div(product(c, d))?;
+    u128::try_from(quotient).ok()
+}
+
 /// Splits `total` over `weights`, each with the id of its target; answers in the order of `weights`.
 ///
 /// q_i = floor(T·w_i / W) and r_i = (T·w_i) mod W; the T − Σq_i units left go one each by larger r, then lower id

@@ -202,6 +202,7 @@ fn policy() -> Policy {
         caps: PolicyCaps { min_beneficiaries: 1, ..PolicyCaps::NONE },
         territorial: vec![],
         carry_over: None,
+        auditors_block: false,
     }
 }
 

@@ -137,6 +137,7 @@ pub fn project(network: &mut Network, holder: &str) -> ProjectId {
         community: None,
         rules: None,
         replicates: None,
+        clause: None,
         territory: Some(TerritoryCode::new("44").unwrap()),
         licence: Text::new("CC-BY-SA-4.0").unwrap(),
         co_holders: vec![],

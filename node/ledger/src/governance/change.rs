@@ -21,6 +21,8 @@ words! {
         Consent = "consent",
         /// The same; what fails is lost.
         ConsentOnly = "consent_only",
+        /// A role decides alone, within its limits.
+        Delegated = "delegated",
     }
 
     /// Where a change stands.
@@ -31,7 +33,7 @@ words! {
         Open = "open",
         /// Carried and done.
         Enacted = "enacted",
-        /// Carried; waits for its height.
+        /// Carried; waits for its height or its time.
         Pending = "pending",
         /// Not carried.
         Lost = "lost",
@@ -41,6 +43,22 @@ words! {
         NotEnacted = "not_enacted",
         /// The candidate did not show itself in time.
         NotReady = "not_ready",
+        /// It held for a time, which is over.
+        Lapsed = "lapsed",
+        /// Taken back by its proposer.
+        Withdrawn = "withdrawn",
+        /// An outcome alone: consent failed, and the vote by majority opens.
+        FellBack = "fell_back",
+    }
+}
+
+impl Mode {
+    /// Whether objections stand against it, and not ballots.
+    pub const fn is_consent(self) -> bool {
+        match self {
+            Self::Consent | Self::ConsentOnly => true,
+            Self::Majority | Self::Supermajority | Self::Delegated => false,
+        }
     }
 }
 
@@ -175,6 +193,14 @@ message! {
         pub joint_quorum: u32,
         /// Why a carried change was not enacted, or why nothing could be counted: a code of `enact_change`.
         pub refusal: Option<u32>,
+        /// Of a consent: objections from this time on.
+        pub objections_from: Option<BlockTime>,
+        /// Amendments so far.
+        pub round: u32,
+        /// When a late objection moved the close of this round.
+        pub extended_at: Option<BlockTime>,
+        /// Objections raised so far, in all rounds.
+        pub objections: u32,
     }
 
     /// A seat's last word.
@@ -193,6 +219,8 @@ message! {
         pub conflicted: bool,
         /// Its ballot, the last one if there were several.
         pub ballot: Option<Ballot>,
+        /// Whether it speaks for its college on objections.
+        pub delegate: bool,
     }
 }
 

@@ -26,6 +26,8 @@ words! {
         NoBase = "no_base",
         /// A college has no seat: `parity`.
         NoParity = "no_parity",
+        /// Nobody votes: a role decided alone.
+        Alone = "alone",
     }
 }
 
@@ -38,6 +40,8 @@ message! {
         pub organisation: OrganisationId,
         /// Whether it may not vote on this change.
         pub conflicted: bool,
+        /// Whether it speaks for its college on objections.
+        pub delegate: bool,
     }
 
     /// A college as it is frozen.
@@ -95,13 +99,14 @@ pub fn electorate(content: &Content, quorum_ppm: u64, state: &Overlay<'_>) -> El
     let is_active = |organisation: &OrganisationId| {
         state.get::<Organisation>(organisation).is_some_and(|record| record.status == Status::Active)
     };
-    let seats = state.range::<CollegeSeat>(..).into_iter().map(|(key, _)| key);
+    let seats = state.range::<CollegeSeat>(..).into_iter();
     let seats: Vec<FrozenSeat> = seats
-        .filter(|(_, organisation)| is_active(organisation))
-        .map(|(college, organisation)| FrozenSeat {
+        .filter(|((_, organisation), _)| is_active(organisation))
+        .map(|((college, organisation), CollegeSeat { delegate, .. })| FrozenSeat {
             college,
             organisation,
             conflicted: content.conflicts(&organisation, state),
+            delegate,
         })
         .collect();
     let colleges: Vec<FrozenCollege> = state
@@ -137,6 +142,8 @@ pub enum Verdict {
     Lost,
     /// Too few ballots.
     NoQuorum,
+    /// An admitted objection is open.
+    Objected,
 }
 
 /// Counts each college's ballots, in the order of the frozen colleges.
@@ -156,22 +163,27 @@ pub fn count(colleges: &[FrozenCollege], seats: &[(OrganisationId, ChangeSeat)])
         .collect()
 }
 
-/// Whether these ballots carry a change; `counts` stand in the order of `colleges`.
+/// Whether these ballots carry a change; `counts` stand in the order of `colleges`, `objections` are those that are admitted and open.
 pub fn verdict(
     mode: Mode,
     counting: Counting,
     colleges: &[FrozenCollege],
     counts: &[CollegeCount],
     joint_quorum: u32,
+    objections: u32,
 ) -> Verdict {
     match counting {
+        Counting::Alone => Verdict::Carried,
         Counting::NoBase | Counting::NoParity => Verdict::NoQuorum,
         Counting::AllSeats => {
             let sum = |part: fn(&CollegeCount) -> u32| counts.iter().map(part).sum::<u32>();
             let (yes, no, abstain) = (sum(|count| count.yes), sum(|count| count.no), sum(|count| count.abstain));
             if yes + no + abstain < joint_quorum {
                 Verdict::NoQuorum
+            } else if mode.is_consent() && objections > 0 {
+                Verdict::Objected
             } else if is_carried(Mode::Supermajority, yes, no) {
+                // Whatever the mode: colleges that keep each other in balance are missing.
                 Verdict::Carried
             } else {
                 Verdict::Lost
@@ -181,6 +193,8 @@ pub fn verdict(
             let voting = || colleges.iter().zip(counts).filter(|(college, _)| !college.silent);
             if voting().any(|(college, count)| count.yes + count.no + count.abstain < college.quorum) {
                 Verdict::NoQuorum
+            } else if mode.is_consent() && objections > 0 {
+                Verdict::Objected
             } else if voting().all(|(_, count)| is_carried(mode, count.yes, count.no)) {
                 Verdict::Carried
             } else {
@@ -196,7 +210,7 @@ fn is_carried(mode: Mode, yes: u32, no: u32) -> bool {
     match mode {
         Mode::Majority => yes > no,
         Mode::Supermajority => yes > no && 3 * u64::from(yes) >= 2 * (u64::from(yes) + u64::from(no)),
-        Mode::Consent | Mode::ConsentOnly => true,
+        Mode::Consent | Mode::ConsentOnly | Mode::Delegated => true,
     }
 }
 
@@ -226,7 +240,7 @@ mod tests {
         let colleges = [college("a", 3), college("b", 2), college("c", 0)];
         let judge = |mode, a: (u32, u32, u32), b: (u32, u32, u32)| {
             let counts = [says("a", a.0, a.1, a.2), says("b", b.0, b.1, b.2), says("c", 0, 0, 0)];
-            verdict(mode, Counting::PerCollege, &colleges, &counts, 3)
+            verdict(mode, Counting::PerCollege, &colleges, &counts, 3, 0)
         };
         for (mode, a, b, expected) in [
             (Mode::Majority, (2, 1, 0), (1, 0, 0), Verdict::Carried),
@@ -247,12 +261,16 @@ mod tests {
     #[test]
     fn all_seats_together_need_two_thirds_whatever_the_mode() {
         let colleges = [college("a", 3), college("b", 0), college("c", 0)];
-        let judge = |yes, no| {
-            let counts = [says("a", yes, no, 0), says("b", 0, 0, 0), says("c", 0, 0, 0)];
-            verdict(Mode::Majority, Counting::AllSeats, &colleges, &counts, 2)
-        };
-        assert_eq!(judge(2, 1), Verdict::Carried);
-        assert_eq!(judge(1, 1), Verdict::Lost);
-        assert_eq!(judge(1, 0), Verdict::NoQuorum);
+        for mode in [Mode::Majority, Mode::Supermajority, Mode::Consent, Mode::ConsentOnly] {
+            let judge = |yes, no, objections| {
+                let counts = [says("a", yes, no, 0), says("b", 0, 0, 0), says("c", 0, 0, 0)];
+                verdict(mode, Counting::AllSeats, &colleges, &counts, 2, objections)
+            };
+            assert_eq!(judge(2, 1, 0), Verdict::Carried, "{mode}");
+            assert_eq!(judge(1, 1, 0), Verdict::Lost, "{mode}");
+            assert_eq!(judge(1, 0, 0), Verdict::NoQuorum, "{mode}");
+            let objected = if mode.is_consent() { Verdict::Objected } else { Verdict::Carried };
+            assert_eq!(judge(2, 1, 1), objected, "{mode}");
+        }
     }
 }

@@ -1,22 +1,26 @@
 //! `enact_change`*: a vote has closed. The executor makes it at the start of the first block at or after `closes_at`.
 //!
-//! - Outcomes, not refusals: enacted; pending (carried, waits for its height); lost; no quorum; not enacted (carried, with the refusal of the change).
+//! - Outcomes, not refusals: enacted; pending (carried, waits for its height); lost; no quorum; not enacted (carried, with the refusal of the change);
+//!   fell back (a consent failed, and the vote by majority opens in the same block).
 //! - Effect of a carried change: all of it or nothing. An award moves money from the envelope to what is reserved for each grant, offers the grants,
 //!   refuses the other applications and decides the call; without it the call is closed again.
 //! - Source: rulebook §4 (table B), §7, §10 and §17, 0c08.
 
 use super::{
     award::{AwardFault, ListFault},
-    change::{AwardGrants, Change, ChangeStatus, Content, seats_of},
+    change::{AwardGrants, Change, ChangeStatus, Content, Mode, seats_of},
+    delegation,
     electorate::{CollegeCount, Counting, Verdict, count, verdict},
-    motion::{Effects, Fault},
+    motion::{Effects, fault_refusals},
+    objection, propose_change,
     role::RoleFault,
     validator::ValidatorFault,
 };
 use crate::{
     accounts::{Account, Postings},
-    action::{BASE_COST, Duty, Effect, Place},
+    action::{BASE_COST, Duty, Effect, Kind, Place},
     application::application::Application,
+    due,
     grant::{GrantOffer, offer::OfferError},
     history::RecordRef,
     redistribution::cap::CapExceeded,
@@ -78,6 +82,12 @@ message! {
         pub pending: Option<PendingSeat>,
         /// Money moved.
         pub postings: Postings,
+        /// Of a consent: admitted objections that were open at the close.
+        pub objections: u32,
+        /// Of a consent that fell back: the close of the vote by majority that opens now.
+        pub closes_at: Option<BlockTime>,
+        /// When it takes effect, if that is later.
+        pub effective_at: Option<BlockTime>,
     }
 
     /// Who an application was of.
@@ -126,6 +136,7 @@ refusals! {
     LimitNamed(String): Limit 1 "{0}", "the change asks for more than a limit allows";
     QuorumMissing(): Quorum 1 "too few ballots, or conflicts leave nobody to vote", "a college has too few ballots, or conflicts leave no base";
     ParityCollege(): Parity 1 "a college had no active seat when voting opened", "a college had no active seat when voting opened";
+    ObjectionOpen(u32): ObjectionOpen 1 "{0} admitted objections are open", "an admitted objection is open";
     Insufficient(String): Insufficient 1 "{0}", "the envelope does not hold enough, or the fund's deficit would no longer be covered";
     InsufficientNamed(String): Insufficient 2 "{0}", "there is not enough money for it";
     CapHolder(CapExceeded): Cap 1 "{0}", "a beneficiary, group or territory would have more than the policy's cap, without a derogation";
@@ -138,29 +149,7 @@ refusals! {
     Overflow(Account): Overflow 1 "a sum on {0} leaves its range", "a sum leaves its range";
 }
 
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Unknown(words) => Self::UnknownNamed(words),
-            Fault::Territory(words) => Self::TerritoryNamed(words),
-            Fault::Schedule(words) => Self::ScheduleNamed(words),
-            Fault::Segregation(words) => Self::SegregationNamed(words),
-            Fault::State(words) => Self::StateNamed(words),
-            Fault::Window(words) => Self::WindowNamed(words),
-            Fault::Identifier(words) => Self::IdentifierNamed(words),
-            Fault::Duplicate(words) => Self::DuplicateNamed(words),
-            Fault::Evidence(words) => Self::EvidenceNamed(words),
-            Fault::Threshold(words) => Self::ThresholdNamed(words),
-            Fault::Amount(words) => Self::AmountNamed(words),
-            Fault::Currency(words) => Self::CurrencyNamed(words),
-            Fault::Shares(words) => Self::SharesNamed(words),
-            Fault::Limit(words) => Self::LimitNamed(words),
-            Fault::Insufficient(words) => Self::InsufficientNamed(words),
-            Fault::Cap(words) => Self::CapNamed(words),
-            Fault::Overflow(words) => Self::OverflowNamed(words),
-        }
-    }
-}
+fault_refusals!(Refused);
 
 impl From<RoleFault> for Refused {
     fn from(fault: RoleFault) -> Self {
@@ -234,27 +223,37 @@ impl Duty for EnactChange {
     fn decide(object: &Hash, place: &Place, state: &Overlay<'_>) -> Result<ChangeEnacted, Refused> {
         let change = ChangeId::new(*object);
         let record = state.get::<Change>(&change).ok_or(Refused::UnknownChange(change))?;
-        let (ChangeStatus::Open, Some(counting)) = (record.status, record.counting) else {
-            return Err(Refused::StateDecided(change, record.status));
+        let counting = match (record.status, record.mode, record.counting) {
+            (ChangeStatus::Open, _, Some(counting)) => counting,
+            (ChangeStatus::Proposed, Mode::Delegated, _) => Counting::Alone,
+            (status, _, _) => return Err(Refused::StateDecided(change, status)),
         };
-        let Change { content, colleges, .. } = record.clone();
+        let Change { content, colleges, mode, .. } = record.clone();
         let counts = count(&colleges, &seats_of(state, &change));
-        let verdict = verdict(record.mode, counting, &colleges, &counts, record.joint_quorum);
+        let objections = objection::admitted(state, &change);
+        let verdict = verdict(mode, counting, &colleges, &counts, record.joint_quorum, objections);
+        let carried = |outcome| (outcome, None, Effects::default());
+        let ended = |outcome, refused| (outcome, Some(refused), Effects::default());
         let (outcome, refused, effects) = match (verdict, counting) {
-            (Verdict::Lost, _) => (ChangeStatus::Lost, None, Effects::default()),
-            (Verdict::NoQuorum, Counting::NoParity) => {
-                (ChangeStatus::NoQuorum, Some(Refused::ParityCollege()), Effects::default())
+            (Verdict::NoQuorum, Counting::NoParity) => ended(ChangeStatus::NoQuorum, Refused::ParityCollege()),
+            (Verdict::NoQuorum, Counting::NoBase) => ended(ChangeStatus::NoQuorum, Refused::QuorumMissing()),
+            (Verdict::NoQuorum | Verdict::Objected | Verdict::Lost, _) if mode == Mode::Consent => {
+                carried(ChangeStatus::FellBack)
             }
-            (Verdict::NoQuorum, Counting::PerCollege | Counting::AllSeats | Counting::NoBase) => {
-                (ChangeStatus::NoQuorum, Some(Refused::QuorumMissing()), Effects::default())
-            }
+            (Verdict::NoQuorum, _) => ended(ChangeStatus::NoQuorum, Refused::QuorumMissing()),
+            (Verdict::Objected, _) => ended(ChangeStatus::Lost, Refused::ObjectionOpen(objections)),
+            (Verdict::Lost, _) => carried(ChangeStatus::Lost),
             (Verdict::Carried, _) => match content.enact(&change, place, state) {
-                Ok(effects) if effects.pending.is_some() => (ChangeStatus::Pending, None, effects),
+                Ok(effects) if effects.pending.is_some() || effects.effective_at.is_some() => {
+                    (ChangeStatus::Pending, None, effects)
+                }
                 Ok(effects) => (ChangeStatus::Enacted, None, effects),
-                Err(refused) => (ChangeStatus::NotEnacted, Some(refused), Effects::default()),
+                Err(refused) => ended(ChangeStatus::NotEnacted, refused),
             },
         };
-        let Effects { offers, refused: left, derogated, previous_value, pending, postings } = effects;
+        let closes_at =
+            (outcome == ChangeStatus::FellBack).then(|| place.time.saturating_add(propose_change::ballot_ms(state)));
+        let Effects { offers, refused: left, derogated, previous_value, pending, effective_at, postings } = effects;
         Ok(ChangeEnacted {
             change,
             outcome,
@@ -270,14 +269,33 @@ impl Duty for EnactChange {
             previous_value,
             pending,
             postings,
+            objections,
+            closes_at,
+            effective_at,
             content,
         })
     }
 }
 
+/// A consent that failed is voted by majority from now on, by seats that are frozen anew.
+fn fall_back(change: &ChangeId, now: BlockTime, closes_at: BlockTime, state: &mut Overlay<'_>) {
+    due::schedule(state, now, Kind::OpenChange, propose_change::object(change));
+    due::schedule(state, closes_at, Kind::EnactChange, EnactChange::object(change));
+    state.update::<Change>(change, |record| {
+        record.mode = Mode::Majority;
+        record.status = ChangeStatus::Proposed;
+        (record.opens_at, record.closes_at) = (now, closes_at);
+        (record.objections_from, record.counting) = (None, None);
+        record.colleges.clear();
+    });
+}
+
 impl Effect for ChangeEnacted {
     fn apply(&self, place: &Place, state: &mut Overlay<'_>) {
-        let Self { change, outcome, content, refusal, .. } = self;
+        let Self { change, outcome, content, refusal, closes_at, .. } = self;
+        if let Some(closes_at) = *closes_at {
+            return fall_back(change, place.time, closes_at, state);
+        }
         state.update::<Change>(change, |record| {
             record.status = *outcome;
             record.refusal = *refusal;
@@ -285,6 +303,7 @@ impl Effect for ChangeEnacted {
         if matches!(outcome, ChangeStatus::Enacted | ChangeStatus::Pending) {
             content.apply(self, place, state);
         } else {
+            delegation::give_back(change, content, state);
             content.fall(state);
         }
     }
@@ -316,7 +335,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::{
         accounts::{self, AccountBalance, balance_of},
-        action::{Event, Kind},
+        action::Event,
         application::{
             application::{ApplicationStatus, CallParty},
             fixture::{record, reviewed},
@@ -324,9 +343,11 @@ pub(crate) mod tests {
         call::call::{Call, CallStatus},
         fixture::{self, Network, id},
         governance::change::{AdmitValidator, RetireValidator, RoleChange},
+        governance::motion::Fault,
+        governance::objection::{Objection, ObjectionStatus},
         governance::{
             cast_ballot::tests::ballot,
-            change::{Ballot, ChangeSeat, Choice, Mode},
+            change::{Ballot, ChangeSeat, Choice},
             electorate::FrozenCollege,
             propose_change::tests::{admission, awards, change_of, parameter, proposal, role, second, set},
         },
@@ -397,9 +418,13 @@ pub(crate) mod tests {
             counting: Some(Counting::PerCollege),
             joint_quorum: 1,
             refusal: None,
+            objections_from: None,
+            round: 0,
+            extended_at: None,
+            objections: 0,
         };
         let ballot = Some(Ballot { choice: Choice::Yes, reason: None });
-        (record, ChangeSeat { college, conflicted: false, ballot })
+        (record, ChangeSeat { college, conflicted: false, ballot, delegate: false })
     }
 
     /// Why the change would not be enacted now, though carried.
@@ -449,6 +474,7 @@ pub(crate) mod tests {
             caps,
             territorial: vec![],
             carry_over: None,
+            auditors_block: false,
         }
     }
 
@@ -509,6 +535,24 @@ pub(crate) mod tests {
             let (mut record, mut seat) = carried(set("payout_lag_days", 7));
             (record.counting, seat.ballot) = (Some(counting), None);
             refused(&network, (record, seat))
+        };
+        let objected = {
+            let (mut record, seat) = carried(set("payout_lag_days", 7));
+            record.mode = Mode::ConsentOnly;
+            let admitted = edited(&|state| {
+                let objection = Objection {
+                    round: 0,
+                    organisation: id("lab"),
+                    college: None,
+                    reason: ReasonCode::new("harm").unwrap(),
+                    text: fixture::commitment("objection"),
+                    rule: Text::new("rulebook 10").unwrap(),
+                    status: ObjectionStatus::Admitted,
+                    verdicts: vec![],
+                };
+                state.put::<Objection>((ChangeId::new(hash("test-change", &[])), 1), objection);
+            });
+            refused(&admitted, (record, seat))
         };
         let nobody = RoleChange { organisation: OrganisationId::ZERO, ..role("lab", Role::Reviewer, fund()) };
         let closed = edited(&|state| state.update::<Call>(&call, |call| call.status = CallStatus::Closed));
@@ -583,6 +627,7 @@ pub(crate) mod tests {
             named(Fault::Limit),
             counted(Counting::NoBase),
             counted(Counting::NoParity),
+            objected,
             on(&poor, award(1_000_000)),
             named(Fault::Insufficient),
             on(&with_policy(&network, Some(100_000), 0), award(1_000_000)),

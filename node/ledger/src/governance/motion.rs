@@ -6,17 +6,30 @@
 //! A change of its own family answers with a [`Fault`] or a [`ShapeFault`]: a shared name and words. The kinds of governance turn it into the refusal
 //! that they have for that name, so that no change touches their lists.
 
-use super::{change::*, enact_change, enact_change::ChangeEnacted, propose_change};
+use super::{
+    change::*,
+    delegation::SetDelegatedLimit,
+    enact_change,
+    enact_change::ChangeEnacted,
+    propose_change,
+    recovery::RecoverKeys,
+    seat::{SeatNominee, SetCollegeSeat},
+    suspension::{ConfirmSuspension, ReinstateOrganisation, SuspendOrganisation},
+    upgrade::ScheduleUpgrade,
+    validator::SetValidatorCollege,
+};
 use crate::{
     accounts::Postings,
     action::Place,
     grant::GrantOffer,
     history::RecordRef,
+    indicator::indicator::DefineIndicator,
     matching::settle_challenge::SettleChallenge,
     redistribution::{
         adopt_need_table::AdoptNeedTable, adopt_policy::AdoptPolicy, release_reserve::ReleaseReserve,
         transfer_funds::TransferFunds,
     },
+    refusal::Shared,
     registry::{
         adopt_territories::AdoptTerritories, close_fund::CloseFund, open_fund::OpenFund, role::Role, role::Scope,
         validator_seat::PendingSeat,
@@ -31,6 +44,8 @@ use octroi_primitives::*;
 pub(crate) enum Proposer {
     /// An organisation with a seat in a college.
     CollegeMember,
+    /// The same, or the holder of a role over the whole network.
+    CollegeMemberOr(Role),
     /// The holder of a role.
     Holder(Role, Scope),
 }
@@ -117,7 +132,95 @@ impl Fault {
             | Self::Overflow(_) => Ok(()),
         }
     }
+
+    /// The fault of a shared name; names that no change answers with are faults of state.
+    pub(crate) fn of(shared: Shared, words: String) -> Self {
+        match shared {
+            Shared::Unknown | Shared::UnknownParameter => Self::Unknown(words),
+            Shared::Territory => Self::Territory(words),
+            Shared::Schedule => Self::Schedule(words),
+            Shared::Segregation => Self::Segregation(words),
+            Shared::Window => Self::Window(words),
+            Shared::Identifier => Self::Identifier(words),
+            Shared::Duplicate => Self::Duplicate(words),
+            Shared::Evidence => Self::Evidence(words),
+            Shared::Threshold => Self::Threshold(words),
+            Shared::Amount => Self::Amount(words),
+            Shared::Currency => Self::Currency(words),
+            Shared::Shares => Self::Shares(words),
+            Shared::Limit => Self::Limit(words),
+            Shared::Insufficient => Self::Insufficient(words),
+            Shared::Cap => Self::Cap(words),
+            Shared::Overflow => Self::Overflow(words),
+            _ => Self::State(words),
+        }
+    }
 }
+
+impl ShapeFault {
+    /// The fault of a shared name; names that are none of shape are limits.
+    pub(crate) fn of(shared: Shared, words: String) -> Self {
+        match shared {
+            Shared::Amount => Self::Amount(words),
+            Shared::Currency => Self::Currency(words),
+            Shared::Date => Self::Date(words),
+            Shared::Shares => Self::Shares(words),
+            Shared::PersonalData => Self::PersonalData(words),
+            _ => Self::Limit(words),
+        }
+    }
+}
+
+/// Lets `?` turn a fault of shape into the refusal that a kind of governance has for its name.
+macro_rules! shape_refusals {
+    ($refused:ty) => {
+        impl From<$crate::governance::motion::ShapeFault> for $refused {
+            fn from(fault: $crate::governance::motion::ShapeFault) -> Self {
+                use $crate::governance::motion::ShapeFault as Fault;
+                match fault {
+                    Fault::Amount(words) => Self::AmountShape(words),
+                    Fault::Currency(words) => Self::CurrencyShape(words),
+                    Fault::Date(words) => Self::DateShape(words),
+                    Fault::Limit(words) => Self::LimitShape(words),
+                    Fault::Shares(words) => Self::SharesShape(words),
+                    Fault::PersonalData(words) => Self::PersonalDataText(words),
+                }
+            }
+        }
+    };
+}
+pub(crate) use shape_refusals;
+
+/// The same for what state has against a change.
+macro_rules! fault_refusals {
+    ($refused:ty) => {
+        impl From<$crate::governance::motion::Fault> for $refused {
+            fn from(fault: $crate::governance::motion::Fault) -> Self {
+                use $crate::governance::motion::Fault;
+                match fault {
+                    Fault::Unknown(words) => Self::UnknownNamed(words),
+                    Fault::Territory(words) => Self::TerritoryNamed(words),
+                    Fault::Schedule(words) => Self::ScheduleNamed(words),
+                    Fault::Segregation(words) => Self::SegregationNamed(words),
+                    Fault::State(words) => Self::StateNamed(words),
+                    Fault::Window(words) => Self::WindowNamed(words),
+                    Fault::Identifier(words) => Self::IdentifierNamed(words),
+                    Fault::Duplicate(words) => Self::DuplicateNamed(words),
+                    Fault::Evidence(words) => Self::EvidenceNamed(words),
+                    Fault::Threshold(words) => Self::ThresholdNamed(words),
+                    Fault::Amount(words) => Self::AmountNamed(words),
+                    Fault::Currency(words) => Self::CurrencyNamed(words),
+                    Fault::Shares(words) => Self::SharesNamed(words),
+                    Fault::Limit(words) => Self::LimitNamed(words),
+                    Fault::Insufficient(words) => Self::InsufficientNamed(words),
+                    Fault::Cap(words) => Self::CapNamed(words),
+                    Fault::Overflow(words) => Self::OverflowNamed(words),
+                }
+            }
+        }
+    };
+}
+pub(crate) use fault_refusals;
 
 /// What a carried change does, before it is done; fields that a change does not need stay empty. They stand in the event as they are.
 #[derive(Debug, Default)]
@@ -132,6 +235,8 @@ pub(crate) struct Effects {
     pub(crate) previous_value: Option<u64>,
     /// What waits for its height.
     pub(crate) pending: Option<PendingSeat>,
+    /// When it takes effect, if that is later.
+    pub(crate) effective_at: Option<BlockTime>,
     /// Money moved.
     pub(crate) postings: Postings,
 }
@@ -144,8 +249,8 @@ pub(crate) trait Motion {
     /// How it is voted (table B).
     fn mode(asked: &Self::Asked, state: &Overlay<'_>) -> Mode;
 
-    /// Milliseconds that its vote is open, where that is not the parameter `ballot_days`.
-    fn ballot_ms(_asked: &Self::Asked) -> Option<u64> {
+    /// Milliseconds after the proposal in which it is voted, where it is not voted for `ballot_days` from its opening.
+    fn voted_within(_asked: &Self::Asked) -> Option<u64> {
         None
     }
 
@@ -273,7 +378,7 @@ macro_rules! changes {
 
             pub(crate) fn mode(&self, state: &Overlay<'_>) -> Mode { match self { $(Self::$variant(asked) => <$motion as Motion>::mode(asked, state),)+ } }
 
-            pub(crate) fn ballot_ms(&self) -> Option<u64> { match self { $(Self::$variant(asked) => <$motion as Motion>::ballot_ms(asked),)+ } }
+            pub(crate) fn voted_within(&self) -> Option<u64> { match self { $(Self::$variant(asked) => <$motion as Motion>::voted_within(asked),)+ } }
 
             pub(crate) fn proposer(&self, state: &Overlay<'_>) -> Result<Proposer, propose_change::Refused> {
                 match self { $(Self::$variant(asked) => <$motion as Motion>::proposer(asked, state),)+ }
@@ -361,6 +466,26 @@ changes! {
     CloseFund(CloseFund) close_fund by CloseFund;
     /// Decides on a challenge of a matching round.
     SettleChallenge(SettleChallenge) settle_challenge by SettleChallenge;
+    /// What is measured, and how.
+    DefineIndicator(DefineIndicator) define_indicator by DefineIndicator;
+    /// Lets a role decide alone, within limits.
+    SetDelegatedLimit(SetDelegatedLimit) set_delegated_limit by SetDelegatedLimit;
+    /// A seat of a college.
+    SetCollegeSeat(SetCollegeSeat) set_college_seat by SetCollegeSeat;
+    /// The result of an election without candidate.
+    SeatNominee(SeatNominee) seat_nominee by SeatNominee;
+    /// An organisation may only pay, report, return money and answer.
+    SuspendOrganisation(SuspendOrganisation) suspend_organisation by SuspendOrganisation;
+    /// An organisation may act again.
+    ReinstateOrganisation(ReinstateOrganisation) reinstate_organisation by ReinstateOrganisation;
+    /// An emergency suspension does not lapse.
+    ConfirmSuspension(ConfirmSuspension) confirm_suspension by ConfirmSuspension;
+    /// Counts a validator in another college.
+    SetValidatorCollege(SetValidatorCollege) set_validator_college by SetValidatorCollege;
+    /// From a height on, the rules of a version.
+    ScheduleUpgrade(ScheduleUpgrade) schedule_upgrade by ScheduleUpgrade;
+    /// New keys for an office, after 30 days.
+    RecoverKeys(RecoverKeys) recover_keys by RecoverKeys;
     /// Asks for what is open of a clawback no more.
     WaiveClawback(super::waive_clawback::WaiveClawback) waive_clawback by super::waive_clawback::WaiveClawback;
 }

@@ -4,7 +4,7 @@
 //! - Source: rulebook §10 (frozen when the vote opens) and §17, 0c01. Tag 0c0a is appended to the family's list.
 
 use super::{
-    change::{Change, ChangeSeat, ChangeStatus},
+    change::{Change, ChangeSeat, ChangeStatus, seats_of},
     electorate::{Counting, Electorate, FrozenCollege, FrozenSeat, electorate},
 };
 use crate::{
@@ -69,8 +69,12 @@ impl Duty for OpenChange {
 impl Effect for ChangeOpened {
     fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
         let Self { change, seats, colleges, counting, joint_quorum } = self;
-        for FrozenSeat { college, organisation, conflicted } in seats {
-            let seat = ChangeSeat { college: *college, conflicted: *conflicted, ballot: None };
+        // Of an earlier round: seats are frozen again, ballots are cast again.
+        for (organisation, _) in seats_of(state, change) {
+            state.remove::<ChangeSeat>(&(*change, organisation));
+        }
+        for FrozenSeat { college, organisation, conflicted, delegate } in seats {
+            let seat = ChangeSeat { college: *college, conflicted: *conflicted, ballot: None, delegate: *delegate };
             state.put::<ChangeSeat>((*change, *organisation), seat);
         }
         state.update::<Change>(change, |record| {

@@ -1,17 +1,19 @@
 //! `propose_change`: asks the colleges for a change.
 //!
-//! - Allowed: an active organisation with a seat in a college, by an office that may use the role college member; for `award_grants` a programme
-//!   manager of the call's fund instead.
-//! - Effect: the change waits for `opens_at`, when seats, bases and conflicts are frozen; it closes `ballot_days` later. A call that is to be decided
+//! - Allowed: an active organisation with a seat in a college, by an office that may use the role college member; for some changes the holder of a role
+//!   instead, as for `award_grants` a programme manager of the call's fund, or besides, as a registrar for suspensions.
+//! - Effect: the change waits for `opens_at`, when seats, bases and conflicts are frozen; a vote closes `ballot_days` later, a consent after its days of
+//!   clarification and objection; what a role may decide alone, within its limits, is enacted at `opens_at`. A call that is to be decided
 //!   is deciding from now on. Both moments are planned as due work. Voting opens within a year.
 //! - Source: rulebook §7, §10 and §17, 0c01.
 
 use super::{
     award::ListFault,
     change::{Change, ChangeStatus, Content, Mode},
+    delegation,
     electorate::{Counting, electorate, seat_of},
     enact_change::EnactChange,
-    motion::{Fault, Proposer, ShapeFault},
+    motion::{Proposer, fault_refusals, shape_refusals},
 };
 use crate::{
     action::{Action, BASE_COST, Effect, Kind, Place},
@@ -61,6 +63,8 @@ message! {
         pub opens_at: BlockTime,
         /// And before this one.
         pub closes_at: BlockTime,
+        /// Of a consent: objections from this time on.
+        pub objections_from: Option<BlockTime>,
     }
 }
 
@@ -90,6 +94,7 @@ refusals! {
     StatePending(CallId): State 2 "a change that decides call {0} is pending", "another change decides the call";
     WindowPast(BlockTime, BlockTime): Window 1 "opens at {0}, before the block's time {1}", "it opens in the past";
     WindowFar(BlockTime): Window 2 "opens at {0}, more than a year ahead", "it opens more than a year ahead";
+    WindowLate(BlockTime, BlockTime): Window 4 "opens at {0}, and is to be voted before {1}", "it opens when it is to be voted already";
     WindowNamed(String): Window 3 "{0}", "a time or height that the change names is too early or too late";
     ParameterUnknown(Code): UnknownParameter 1 "no parameter is called {0}", "no parameter has that name";
     AmountParameter(Code, u64): Amount 2 "{0} = {1} is outside its bounds", "the value is outside the parameter's bounds";
@@ -113,6 +118,8 @@ refusals! {
     ParityCollege(): Parity 1 "a college has no active seat", "a college has no active seat, and the change does not bear that";
 }
 signer_refusals!(Refused);
+shape_refusals!(Refused);
+fault_refusals!(Refused);
 
 impl From<ListFault> for Refused {
     fn from(fault: ListFault) -> Self {
@@ -122,43 +129,6 @@ impl From<ListFault> for Refused {
             ListFault::NotReady(id) => Self::EvidenceNotReady(id),
             ListFault::Amount(id, amount) => Self::AmountAward(id, amount),
             ListFault::Budget(sum, budget) => Self::AmountBudget(sum, budget),
-        }
-    }
-}
-
-impl From<ShapeFault> for Refused {
-    fn from(fault: ShapeFault) -> Self {
-        match fault {
-            ShapeFault::Amount(words) => Self::AmountShape(words),
-            ShapeFault::Currency(words) => Self::CurrencyShape(words),
-            ShapeFault::Date(words) => Self::DateShape(words),
-            ShapeFault::Limit(words) => Self::LimitShape(words),
-            ShapeFault::Shares(words) => Self::SharesShape(words),
-            ShapeFault::PersonalData(words) => Self::PersonalDataText(words),
-        }
-    }
-}
-
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Unknown(words) => Self::UnknownNamed(words),
-            Fault::Territory(words) => Self::TerritoryNamed(words),
-            Fault::Schedule(words) => Self::ScheduleNamed(words),
-            Fault::Segregation(words) => Self::SegregationNamed(words),
-            Fault::State(words) => Self::StateNamed(words),
-            Fault::Window(words) => Self::WindowNamed(words),
-            Fault::Identifier(words) => Self::IdentifierNamed(words),
-            Fault::Duplicate(words) => Self::DuplicateNamed(words),
-            Fault::Evidence(words) => Self::EvidenceNamed(words),
-            Fault::Threshold(words) => Self::ThresholdNamed(words),
-            Fault::Amount(words) => Self::AmountNamed(words),
-            Fault::Currency(words) => Self::CurrencyNamed(words),
-            Fault::Shares(words) => Self::SharesNamed(words),
-            Fault::Limit(words) => Self::LimitNamed(words),
-            Fault::Insufficient(words) => Self::InsufficientNamed(words),
-            Fault::Cap(words) => Self::CapNamed(words),
-            Fault::Overflow(words) => Self::OverflowNamed(words),
         }
     }
 }
@@ -177,7 +147,10 @@ impl Action for ProposeChange {
 
     fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<ChangeProposed, Refused> {
         let Self { change: content, document, opens_at } = self;
-        authorise(content, cx, state)?;
+        let delegated = delegation::allows(content, cx, state);
+        if !delegated {
+            authorise(content, cx, state)?;
+        }
         content.known(state)?;
         if *opens_at < cx.place.time {
             return Err(Refused::WindowPast(*opens_at, cx.place.time));
@@ -185,23 +158,62 @@ impl Action for ProposeChange {
         if *opens_at > cx.place.time.saturating_add(YEAR_MS) {
             return Err(Refused::WindowFar(*opens_at));
         }
+        let voted_by = content.voted_within().map(|within| cx.place.time.saturating_add(within));
+        if let Some(voted_by) = voted_by
+            && *opens_at >= voted_by
+        {
+            return Err(Refused::WindowLate(*opens_at, voted_by));
+        }
         content.own(state)?;
         match electorate(content, state.parameter(Parameter::QuorumPpm), state).counting {
+            Counting::PerCollege | Counting::AllSeats | Counting::Alone => {}
+            Counting::NoBase | Counting::NoParity if delegated => {}
             Counting::NoBase => return Err(Refused::QuorumNone()),
             Counting::NoParity => return Err(Refused::ParityCollege()),
-            Counting::PerCollege | Counting::AllSeats => {}
         }
-        let ballot_ms = content.ballot_ms().unwrap_or(state.parameter(Parameter::BallotDays).saturating_mul(DAY_MS));
+        let mode = if delegated { Mode::Delegated } else { content.mode(state) };
+        let (objections_from, closes_at) = match mode {
+            Mode::Consent | Mode::ConsentOnly => {
+                let (objections_from, closes_at) = consent_times(*opens_at, state);
+                (Some(objections_from), closes_at)
+            }
+            Mode::Majority | Mode::Supermajority => {
+                (None, voted_by.unwrap_or(opens_at.saturating_add(ballot_ms(state))))
+            }
+            Mode::Delegated => (None, *opens_at),
+        };
         Ok(ChangeProposed {
             change: ChangeId::new(object_id("change", &cx.place.transaction)),
             proposer: cx.organisation,
             content: content.clone(),
             document: *document,
-            mode: content.mode(state),
+            mode,
             opens_at: *opens_at,
-            closes_at: opens_at.saturating_add(ballot_ms),
+            closes_at,
+            objections_from,
         })
     }
+}
+
+/// Milliseconds that a vote is open.
+pub(super) fn ballot_ms(state: &Overlay<'_>) -> u64 {
+    state.parameter(Parameter::BallotDays).saturating_mul(DAY_MS)
+}
+
+/// When the objections to a change that opens now begin, and when it closes: the days of clarification, then those of objection.
+pub(super) fn consent_times(opens_at: BlockTime, state: &Overlay<'_>) -> (BlockTime, BlockTime) {
+    let days = |parameter| state.parameter(parameter).saturating_mul(DAY_MS);
+    let objections_from = opens_at.saturating_add(days(Parameter::ClarifyDays));
+    (objections_from, objections_from.saturating_add(days(Parameter::ObjectDays)))
+}
+
+/// The records whose story a step of a change belongs to.
+pub(super) fn story(change: &ChangeId, proposer: &OrganisationId, content: &Content) -> Vec<RecordRef> {
+    let proposer = RecordRef::of::<Organisation>(proposer);
+    let mut subjects = vec![RecordRef::of::<Change>(change)];
+    subjects.extend(content.target().filter(|target| *target != proposer));
+    subjects.push(proposer);
+    subjects
 }
 
 /// The signer may propose this change: by its seat, or by the role that the change names.
@@ -209,15 +221,22 @@ fn authorise(content: &Content, cx: &Context<'_>, state: &Overlay<'_>) -> Result
     cx.active(state)?;
     match content.proposer(state)? {
         Proposer::Holder(role, scope) => cx.authorise(state, role, scope)?,
-        Proposer::CollegeMember => {
-            cx.by_office(state, &[Role::CollegeMember])?;
-            if seat_of(state, &cx.organisation).is_none() {
-                let words = format!("organisation {} has no seat in a college", cx.organisation);
-                return Err(SignerRefusal::Role(words).into());
+        Proposer::CollegeMember => by_seat(cx, state)?,
+        Proposer::CollegeMemberOr(role) => {
+            if cx.authorise(state, role, Scope::Network).is_err() {
+                by_seat(cx, state)?;
             }
         }
     }
     Ok(())
+}
+
+fn by_seat(cx: &Context<'_>, state: &Overlay<'_>) -> Result<(), SignerRefusal> {
+    cx.by_office(state, &[Role::CollegeMember])?;
+    match seat_of(state, &cx.organisation) {
+        Some(_) => Ok(()),
+        None => Err(SignerRefusal::Role(format!("organisation {} has no seat in a college", cx.organisation))),
+    }
 }
 
 /// The object of the duties of a change.
@@ -226,9 +245,13 @@ pub(super) fn object(change: &ChangeId) -> Hash {
 }
 
 impl Effect for ChangeProposed {
-    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
-        let Self { change, proposer, content, document, mode, opens_at, closes_at } = self.clone();
-        due::schedule(state, opens_at, Kind::OpenChange, object(&change));
+    fn apply(&self, place: &Place, state: &mut Overlay<'_>) {
+        let Self { change, proposer, content, document, mode, opens_at, closes_at, objections_from } = self.clone();
+        if mode == Mode::Delegated {
+            delegation::take(&change, &content, place.time, state);
+        } else {
+            due::schedule(state, opens_at, Kind::OpenChange, object(&change));
+        }
         due::schedule(state, closes_at, Kind::EnactChange, EnactChange::object(&change));
         content.start(state);
         let record = Change {
@@ -243,16 +266,16 @@ impl Effect for ChangeProposed {
             counting: None,
             joint_quorum: 0,
             refusal: None,
+            objections_from,
+            round: 0,
+            extended_at: None,
+            objections: 0,
         };
         state.put::<Change>(change, record);
     }
 
     fn subjects(&self) -> Vec<RecordRef> {
-        let proposer = RecordRef::of::<Organisation>(&self.proposer);
-        let mut subjects = vec![RecordRef::of::<Change>(&self.change)];
-        subjects.extend(self.content.target().filter(|target| *target != proposer));
-        subjects.push(proposer);
-        subjects
+        story(&self.change, &self.proposer, &self.content)
     }
 }
 
@@ -268,6 +291,8 @@ pub(crate) mod tests {
         call::call::Call,
         fixture::{self, IntoPayload, Network},
         governance::change::{AdmitValidator, Award, AwardGrants, RetireValidator, RoleChange, SetParameter},
+        governance::motion::{Fault, ShapeFault},
+        governance::suspension::{SuspendOrganisation, Urgency},
         refusal::Reject,
     };
 
@@ -373,6 +398,12 @@ pub(crate) mod tests {
         };
         let on = |other: &Network, change: Content| other.refusal("foundation", proposal(other, change));
         let nobody = RoleChange { organisation: OrganisationId::ZERO, ..role("lab", Role::Registrar, Scope::Network) };
+        let emergency = Content::SuspendOrganisation(SuspendOrganisation {
+            organisation: fixture::id("asso1"),
+            urgency: Urgency::Emergency,
+            reason: ReasonCode::new("fraud").unwrap(),
+        });
+        let emergency = ProposeChange { opens_at: network.in_days(2), ..proposal(&network, emergency) };
         let shape = |fault: fn(String) -> ShapeFault| Refused::from(fault(String::new())).doc().variant;
         let named = |fault: fn(String) -> Fault| Refused::from(fault(String::new())).doc().variant;
 
@@ -403,6 +434,7 @@ pub(crate) mod tests {
             refused("foundation", award(deciding, &[(first, 0)])),
             at(BlockTime(network.now().0 - 1)),
             at(network.in_days(400)),
+            network.refusal("bank", emergency),
             named(Fault::Window),
             refused("bank", set("no_such_thing", 1)),
             refused("bank", set("ballot_days", 0)),

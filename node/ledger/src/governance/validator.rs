@@ -3,7 +3,7 @@
 use super::{
     change::{AdmitValidator, Mode, RetireValidator},
     enact_change::{self, ChangeEnacted},
-    motion::{Effects, Motion},
+    motion::{Effects, Fault, Motion},
     propose_change,
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     },
     signer::same_group,
     state::{Only, Overlay},
+    wire::message,
 };
 use octroi_chain::MAX_VALIDATORS;
 use octroi_primitives::*;
@@ -27,6 +28,18 @@ pub(super) const NOTICE: u64 = 10;
 pub(super) const AHEAD: u64 = 1_000_000;
 /// Validators of a live network, at least.
 const LEAST: usize = 4;
+
+message! {
+    /// The change: a validator counts in another college.
+    pub struct SetValidatorCollege = SetValidatorCollege {
+        /// Who runs it.
+        pub organisation: OrganisationId,
+        /// Its key.
+        pub consensus_key: PublicKey,
+        /// The college it is counted in from the next height on.
+        pub college: CollegeCode,
+    }
+}
 
 /// Why a change of validators cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,5 +256,95 @@ impl Motion for RetireValidator {
 
     fn apply(asked: &Self, event: &ChangeEnacted, _: &Place, state: &mut Overlay<'_>) {
         wait(asked.at_height, event, state);
+    }
+}
+
+impl SetValidatorCollege {
+    /// The organisation runs the validator, and the college exists.
+    fn known(&self, state: &Overlay<'_>) -> Result<(), Fault> {
+        let Self { organisation, consensus_key, college } = self;
+        let seat = state.get::<ValidatorSeat>(consensus_key).filter(|seat| seat.organisation == *organisation);
+        if seat.is_none() {
+            return Err(Fault::Unknown(format!("organisation {organisation} runs no validator {consensus_key}")));
+        }
+        if !state.has::<College>(college) {
+            return Err(Fault::Unknown(format!("college {college} does not exist")));
+        }
+        Ok(())
+    }
+}
+
+impl Motion for SetValidatorCollege {
+    type Asked = Self;
+
+    fn mode(_: &Self, _: &Overlay<'_>) -> Mode {
+        Mode::Majority
+    }
+
+    fn known(asked: &Self, state: &Overlay<'_>) -> Result<(), propose_change::Refused> {
+        Ok(asked.known(state)?)
+    }
+
+    fn conflicts(asked: &Self, organisation: &OrganisationId, state: &Overlay<'_>) -> bool {
+        same_group(state, organisation, &asked.organisation)
+    }
+
+    fn target(asked: &Self) -> Option<RecordRef> {
+        Some(RecordRef::of::<Organisation>(&asked.organisation))
+    }
+
+    /// The caps hold after it; it waits for no height, but a change of the set that waits for its own goes first.
+    fn enact(asked: &Self, _: &ChangeId, _: &Place, state: &Overlay<'_>) -> Result<Effects, enact_change::Refused> {
+        asked.known(state)?;
+        if let Some(((_, waiting), _)) = state.range::<PendingSeat>(..).into_iter().next() {
+            return Err(ValidatorFault::Pending(waiting).into());
+        }
+        let mut seats = state.range::<ValidatorSeat>(..);
+        for (_, seat) in seats.iter_mut().filter(|(key, _)| *key == asked.consensus_key) {
+            seat.college = asked.college;
+        }
+        check_power(seats.iter().map(|(_, seat)| seat)).map_err(ValidatorFault::from)?;
+        Ok(Effects::default())
+    }
+
+    fn apply(asked: &Self, _: &ChangeEnacted, _: &Place, state: &mut Overlay<'_>) {
+        state.update::<ValidatorSeat>(&asked.consensus_key, |seat| seat.college = asked.college);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fixture::{self, id},
+        governance::{
+            change::{ChangeStatus, Choice, Content},
+            enact_change::tests::decide,
+            propose_change::tests::proposal,
+        },
+    };
+
+    fn counted(organisation: &str, college: &str) -> Content {
+        Content::SetValidatorCollege(SetValidatorCollege {
+            organisation: id(organisation),
+            consensus_key: fixture::consensus_key(organisation).public(),
+            college: CollegeCode::new(college).unwrap(),
+        })
+    }
+
+    #[test]
+    fn a_validator_counts_in_another_college_unless_that_would_have_too_much_power() {
+        let yes = ["region", "lab", "university", "consumers"].map(|seat| (seat, Choice::Yes));
+        let mut network = fixture::network();
+        let (_, event) = decide(&mut network, "region", counted("bank", "commoners"), &yes);
+        assert_eq!(event.outcome, ChangeStatus::Enacted);
+        network.heartbeats(2);
+        let seat = network.state.validators().get(&fixture::consensus_key("bank").public()).unwrap().clone();
+        assert_eq!(seat.college, CollegeCode::new("commoners").unwrap());
+        let yes = ["bank", "federation", "university", "consumers"].map(|seat| (seat, Choice::Yes));
+        let (_, event) = decide(&mut network, "bank", counted("region", "commoners"), &yes);
+        assert_eq!(event.outcome, ChangeStatus::NotEnacted);
+        assert_eq!(network.refusal("bank", proposal(&network, counted("region", "none"))), "UnknownNamed");
+        assert_eq!(network.refusal("bank", proposal(&network, counted("lab", "users"))), "UnknownNamed");
     }
 }

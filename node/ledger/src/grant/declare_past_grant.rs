@@ -18,7 +18,7 @@ use crate::{
     history::RecordRef,
     refusal::{refusals, signer_refusals},
     registry::{
-        organisation::IdentifierHolder,
+        organisation::{IdentifierHolder, successor},
         role::{Role, Scope},
     },
     signer::{Context, holds},
@@ -293,17 +293,17 @@ impl Action for DeclarePastGrant {
             return Err(Refused::RoleFunder(*owner));
         }
         if let Some(record) = file
-            && !may_publish(state, &signer, &record.signer)
+            && !may_publish(state, &signer, &successor(state, &record.signer))
         {
             return Err(Refused::RoleFile(self.file, record.signer));
         }
         if let Some((named, record)) = replaced
-            && !may_publish(state, &signer, &record.signer)
+            && !may_publish(state, &signer, &successor(state, &record.signer))
         {
             return Err(Refused::RoleReplaced(named, record.signer));
         }
         if let Some((grant, lead)) = lead
-            && !may_publish(state, &signer, &lead)
+            && !may_publish(state, &signer, &successor(state, &lead))
         {
             return Err(Refused::RoleParent(grant, lead));
         }
@@ -382,10 +382,11 @@ impl DeclarePastGrant {
         Ok(())
     }
 
-    /// Who holds identifiers of the funder here, in the row's order: each must let the signer declare it.
+    /// Who holds identifiers of the funder here, or absorbed who did, in the row's order: each must let the signer declare it.
     fn registered_funders(&self, state: &Overlay<'_>) -> Vec<OrganisationId> {
         let identifiers = self.funder.identifiers.iter().map(|published| &published.identifier);
-        identifiers.filter_map(|held| state.get::<IdentifierHolder>(held)).map(|holder| holder.organisation).collect()
+        let holders = identifiers.filter_map(|held| state.get::<IdentifierHolder>(held));
+        holders.map(|holder| successor(state, &holder.organisation)).collect()
     }
 }
 
@@ -444,7 +445,10 @@ mod tests {
     use crate::{
         action::{Event, Kind, Payload},
         fixture::{self, IntoPayload, Network},
-        registry::{organisation::IdentifierHolder, role::RoleGrant},
+        registry::{
+            organisation::{IdentifierHolder, Organisation, Status},
+            role::RoleGrant,
+        },
     };
 
     impl IntoPayload for DeclarePastGrant {
@@ -663,6 +667,23 @@ mod tests {
         };
         assert_eq!(event.funder, Some(fixture::id("asso1")));
         network.run("region", declared(2, "y")).unwrap();
+    }
+
+    #[test]
+    fn who_absorbed_a_registered_funder_declares_its_past_grants() {
+        let mut network = with_registered_funder();
+        let into = fixture::id("asso3");
+        network.edit(|state| {
+            state.update::<Organisation>(&fixture::id("asso1"), |record| {
+                record.status = Status::Merged;
+                record.merged_into = Some(into);
+            });
+        });
+        let row = with(|row| row.funder.identifiers = vec![published(Scheme::Siren, SIREN, true)]);
+        assert_eq!(network.refusal("asso2", row.clone()), "RoleFunder");
+        let event = network.run("asso3", row).unwrap();
+        let Event::DeclarePastGrant(declared) = event else { panic!("{event:?}") };
+        assert_eq!(declared.funder, Some(into));
     }
 
     #[test]

@@ -133,6 +133,8 @@ message! {
         pub territorial: Vec<PolicyTerritorial>,
         /// What becomes of unspent money; `None`: it stays.
         pub carry_over: Option<PolicyCarryOver>,
+        /// Whether an auditor of the fund may block a consent on it by an objection.
+        pub auditors_block: bool,
     }
 }
 
@@ -189,8 +191,18 @@ impl Policy {
     /// # Errors
     /// The first rule that it breaks.
     pub fn check(&self, code: &PolicyCode, state: &Overlay<'_>) -> Result<(), PolicyFault> {
-        let Self { fund, valid_from, reserve_ppm, fee_ppm, shares, sources, caps: _, territorial: _, carry_over } =
-            self;
+        let Self {
+            fund,
+            valid_from,
+            reserve_ppm,
+            fee_ppm,
+            shares,
+            sources,
+            caps: _,
+            territorial: _,
+            carry_over,
+            auditors_block: _,
+        } = self;
         let record = state.get::<Fund>(fund).ok_or(PolicyFault::UnknownFund(*fund))?;
         if valid_from.length() != record.period_length {
             return Err(PolicyFault::Period(*valid_from));

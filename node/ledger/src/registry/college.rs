@@ -14,6 +14,8 @@ message! {
     pub struct CollegeSeat = CollegeSeat {
         /// Speaks for the college where one delegate does.
         pub delegate: bool,
+        /// Last day of the term; the seat is kept until the successor sits.
+        pub until: Option<LegalDate>,
     }
 }
 

@@ -133,6 +133,18 @@ message! {
         pub next_thresholds: Vec<Threshold>,
         /// That height; 0: none.
         pub next_thresholds_from: Height,
+        /// Numbers that it held before.
+        pub past_identifiers: Vec<PastIdentifier>,
+        /// Who absorbed it; it is an alias of that one.
+        pub merged_into: Option<OrganisationId>,
+    }
+
+    /// An official number that holds no longer.
+    pub struct PastIdentifier = EndedIdentifier {
+        /// The number and since when it held.
+        pub identifier: HeldIdentifier [required],
+        /// Last day on which it held.
+        pub to: LegalDate [required],
     }
 
     /// Record: who a key belongs to, for ever; a key is never used twice.
@@ -158,6 +170,32 @@ impl Record for KeyOwner {
 }
 impl Record for IdentifierHolder {
     type Key = Identifier;
+}
+
+/// The organisation that an alias stands for now; itself if it was never absorbed.
+pub fn successor(records: &impl crate::signer::Records, organisation: &OrganisationId) -> OrganisationId {
+    let next = |id: &OrganisationId| records.organisation(id).and_then(|record| record.merged_into);
+    core::iter::successors(Some(*organisation), next).take(WAY_MAX).last().unwrap_or(*organisation)
+}
+
+/// Steps of a group, mergers included, at most: what a walk up reads.
+pub(crate) const WAY_MAX: usize = 64;
+
+/// Those above an organisation, from the next one up: who absorbed it, else its parent.
+pub(super) fn way_up<'a>(
+    state: &'a crate::state::Overlay<'_>,
+    organisation: &OrganisationId,
+) -> impl Iterator<Item = OrganisationId> + 'a {
+    let above =
+        |id: &OrganisationId| state.get::<Organisation>(id).and_then(|record| record.merged_into.or(record.parent));
+    core::iter::successors(above(organisation), move |id| above(id)).take(WAY_MAX)
+}
+
+/// Steps of the longest way up to an organisation, itself counted. Reads every organisation: only a new parent and a merger ask for it.
+pub(super) fn steps_below(state: &crate::state::Overlay<'_>, top: &OrganisationId) -> usize {
+    let all = state.range::<Organisation>(..);
+    let ways = all.iter().filter_map(|(id, _)| way_up(state, id).position(|up| up == *top));
+    ways.max().map_or(1, |steps| steps + 2)
 }
 
 impl OfficeKey {

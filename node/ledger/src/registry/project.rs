@@ -71,6 +71,8 @@ message! {
         pub co_holders: Vec<OrganisationId>,
         /// The project that it replicates.
         pub replicates: Option<ProjectId>,
+        /// Commitment to its clause against appropriation.
+        pub clause: Option<Commitment>,
     }
 }
 

@@ -7,7 +7,7 @@
 use super::{
     organisation::{
         HeldIdentifier, IdentifierHolder, KeyOwner, Office, OfficeKey, Organisation, OrganisationKind, Status,
-        Threshold,
+        Threshold, way_up,
     },
     role::{Role, Scope},
     territory::Territory,
@@ -210,11 +210,13 @@ fn admit_checked(
         status,
         next_thresholds: vec![],
         next_thresholds_from: Height(0),
+        past_identifiers: vec![],
+        merged_into: None,
     }))
 }
 
 /// A key is canonical, strong, and its holder has the secret.
-pub(super) fn is_proven(offered: &OfferedKey, network_name: &str) -> bool {
+pub(crate) fn is_proven(offered: &OfferedKey, network_name: &str) -> bool {
     let OfferedKey { key, possession } = offered;
     PublicKey::checked(*key.as_bytes()).is_ok()
         && verify_possession(key, PossessionPurpose::Office, network_name, possession)
@@ -229,18 +231,9 @@ fn open(office: OfferedOffice, from: Height) -> Office {
     Office { code, roles, keys }
 }
 
-/// Steps from an organisation to its topmost parent, itself counted.
-fn depth(state: &Overlay<'_>, organisation: OrganisationId) -> usize {
-    let mut steps = 1;
-    let mut at = organisation;
-    while let Some(parent) = state.get::<Organisation>(&at).and_then(|record| record.parent) {
-        at = parent;
-        steps += 1;
-        if steps > MAX_DEPTH {
-            break;
-        }
-    }
-    steps
+/// Steps from an organisation to the top of its group, itself counted.
+pub(super) fn depth(state: &Overlay<'_>, organisation: OrganisationId) -> usize {
+    1 + way_up(state, &organisation).count()
 }
 
 impl Admitted {

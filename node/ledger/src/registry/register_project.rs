@@ -147,6 +147,7 @@ impl Action for RegisterProject {
                 rules,
                 co_holders,
                 replicates,
+                clause: None,
             },
         })
     }

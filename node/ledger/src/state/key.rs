@@ -42,7 +42,7 @@ fixed! {
     Hash: 32; OrganisationId: 32; ProjectId: 32; PromiseId: 32; EntryKey: 32; BankAccountId: 32; DeclarationId: 32; CallId: 32; ApplicationId: 32;
     CampaignId: 32; PledgeId: 32; RoundId: 32; ContributionId: 32; RefundId: 32; VoucherBatchId: 32; ClawbackId: 32; ReturnId: 32;
     GrantId: 32; ChangeId: 32; PastGrantId: 32; FileHash: 32; TransactionId: 32; PayoutId: 32; StatementId: 32; AssessmentId: 32;
-    Commitment: 32;
+    Commitment: 32; FindingId: 32;
 }
 
 impl Key for PublicKey {

@@ -147,6 +147,18 @@ tables! {
     24 recent_blocks: crate::registry::recent_block::RecentBlock;
     25 changes: crate::governance::change::Change;
     26 change_seats: crate::governance::change::ChangeSeat;
+    50 objections: crate::governance::objection::Objection;
+    51 delegated_limits: crate::governance::delegation::DelegatedLimit;
+    52 delegated_uses: crate::governance::delegation::DelegatedUse;
+    53 nominations: crate::governance::nominate::Nomination;
+    54 suspensions: crate::governance::suspension::Suspension;
+    55 upgrades: crate::governance::upgrade::Upgrade;
+    56 endorsements: crate::registry::endorse::Endorsement;
+    57 findings: crate::finding::finding::Finding;
+    58 opinions: crate::finding::finding::Opinion;
+    59 indicators: crate::indicator::indicator::Indicator;
+    62 indicator_values: crate::indicator::indicator::IndicatorValue;
+    63 erasures: crate::privacy::record_erasure::Erasure;
     40 applications: crate::application::application::Application;
     41 call_applications: crate::application::application::CallApplication;
     42 call_parties: crate::application::application::CallParty;

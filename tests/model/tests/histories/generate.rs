@@ -178,7 +178,24 @@ impl Generator<'_> {
             | Kind::CloseCall
             | Kind::OpenChange
             | Kind::EnactChange
-            | Kind::SeatValidator => return None,
+            | Kind::SeatValidator
+            | Kind::ConcludeChange => return None,
+            Kind::UpdateOrganisation
+            | Kind::MergeOrganisations
+            | Kind::UpdateProject
+            | Kind::Endorse
+            | Kind::RaiseObjection
+            | Kind::ResolveObjection
+            | Kind::AmendChange
+            | Kind::WithdrawChange
+            | Kind::Nominate
+            | Kind::ReportIndicator
+            | Kind::VerifyIndicator
+            | Kind::OpenFinding
+            | Kind::AnswerFinding
+            | Kind::CloseFinding
+            | Kind::FileOpinion
+            | Kind::RecordErasure => return None,
         };
         let anybody = self.random.in_hundred(BY_ANYBODY);
         Some((if anybody { self.random.one(&ORGANISATIONS) } else { signer }, payload))

@@ -67,7 +67,7 @@ fn promise_id(change: &ChangeId) -> PromiseId {
 
 impl TransferFunds {
     /// The fund of the account that it leaves; `None` for an account that nothing is transferred from.
-    fn from_fund(&self) -> Option<FundCode> {
+    fn leaves(&self) -> Option<FundCode> {
         match &self.from_account {
             Account::Unallocated { fund, .. }
             | Account::Envelope { fund, .. }
@@ -98,8 +98,7 @@ impl TransferFunds {
 
     fn postings(&self, change: &ChangeId, state: &Overlay<'_>) -> Result<(FundCode, Postings), Fault> {
         let Self { from_account, to_fund, earmark, amount } = self;
-        let fund =
-            self.from_fund().ok_or_else(|| Fault::State(format!("nothing is transferred from {from_account}")))?;
+        let fund = self.leaves().ok_or_else(|| Fault::State(format!("nothing is transferred from {from_account}")))?;
         let unknown = |fund: &FundCode| Fault::Unknown(format!("fund {fund} does not exist"));
         let from = state.get::<Fund>(&fund).ok_or_else(|| unknown(&fund))?;
         let to = state.get::<Fund>(to_fund).ok_or_else(|| unknown(to_fund))?;
@@ -138,7 +137,7 @@ impl Motion for TransferFunds {
 
     fn validate(asked: &Self) -> Result<(), propose_change::Refused> {
         check_amount(asked.amount)?;
-        match asked.from_fund() {
+        match asked.leaves() {
             Some(_) => Ok(()),
             None => Err(ShapeFault::Limit(format!("nothing is transferred from {}", asked.from_account)).into()),
         }
@@ -157,11 +156,11 @@ impl Motion for TransferFunds {
     }
 
     fn target(asked: &Self) -> Option<RecordRef> {
-        asked.from_fund().map(|fund| RecordRef::of::<Fund>(&fund))
+        asked.leaves().map(|fund| RecordRef::of::<Fund>(&fund))
     }
 
     fn fund(asked: &Self, _: &Overlay<'_>) -> Option<FundCode> {
-        asked.from_fund()
+        asked.leaves()
     }
 
     fn money(asked: &Self) -> Option<u64> {
@@ -180,7 +179,7 @@ impl Motion for TransferFunds {
 
     fn apply(asked: &Self, event: &ChangeEnacted, place: &Place, state: &mut Overlay<'_>) {
         let Self { from_account: _, to_fund, earmark, amount } = asked.clone();
-        let fund = asked.from_fund().expect("validate: the account is of a fund");
+        let fund = asked.leaves().expect("validate: the account is of a fund");
         let payer = state.get::<Fund>(&fund).expect("enact: the fund exists").clone();
         let proposer = state.get::<Change>(&event.change).expect("enact: the change exists").proposer;
         let promise = promise_id(&event.change);

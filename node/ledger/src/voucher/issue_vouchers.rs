@@ -115,7 +115,7 @@ impl Action for IssueVouchers {
         if !state.has::<Envelope>(&(fund, envelope)) {
             return Err(Refused::UnknownEnvelope(envelope));
         }
-        if !state.get::<LevySchedule>(&schedule).is_some_and(|schedule| schedule.fund == fund) {
+        if state.get::<LevySchedule>(&schedule).is_none_or(|schedule| schedule.fund != fund) {
             return Err(Refused::ScheduleOther(schedule));
         }
         if is_closed(state, &fund) {

@@ -299,9 +299,15 @@ kinds! {
         0x0108 AnnounceReady announce_ready in registry::announce_ready;
         0x0201 AttestStatement attest_statement in bank::attest_statement;
         0x0202 MatchEntry match_entry in bank::match_entry;
+        0x0203 UnmatchEntry unmatch_entry in bank::unmatch_entry;
         0x0301 PromiseContribution promise_contribution in contribution::promise_contribution;
+        0x0401 DeclareGroup declare_group in levy::declare_group;
         0x0402 DeclareLevy declare_levy in levy::declare_levy;
+        0x0403 AttestUsage attest_usage in levy::attest_usage;
         0x0404 AssessLevy assess_levy in levy::assess_levy;
+        0x0405 DisputeLevy dispute_levy in levy::dispute_levy;
+        0x0406 AnswerDispute answer_dispute in levy::answer_dispute;
+        0x0407 ReassessLevy reassess_levy in levy::reassess_levy;
         0x0501 ClosePeriod close_period in redistribution::close_period;
         0x0601 OpenCall open_call in call::open_call;
         0x0602 AmendCall amend_call in call::amend_call;
@@ -354,6 +360,9 @@ kinds! {
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
     }
     duties {
+        0x0408 MarkOverdue mark_overdue in levy::mark_overdue;
+        0x0409 AssessByDefault assess_by_default in levy::assess_by_default;
+        0x040a PrescribeLevy prescribe_levy in levy::prescribe_levy;
         0x0502 CloseDuePeriod close_due_period in redistribution::close_due_period;
         0x0503 ExpireCarryOver expire_carry_over in redistribution::expire_carry_over;
         0x0604 CloseCall close_call in call::close_call;

@@ -20,6 +20,8 @@ use crate::{
     levy::{
         account::{LevyAccount, LevyAssessment, LevyDeclaration, LevyKey},
         compute::compute,
+        dispute::LevyDispute,
+        prepaid::PrepaidLevy,
         schedule::LevySchedule,
     },
     matching::round_contribution::RoundContribution,
@@ -138,6 +140,12 @@ pub fn check(state: &State) -> Vec<Violation> {
     for (id, assessment) in state.all::<LevyAssessment>() {
         recomputes(state, id, assessment, &mut found);
     }
+    for (account, _) in state.all::<AccountBalance>() {
+        if let Account::PrepaidLevy { payer, schedule } = account {
+            prepaid(state, *payer, *schedule, &mut found);
+        }
+    }
+    provisions(state, &mut found);
     power(state, &mut found);
     root(state, &mut found);
     found.in_order()
@@ -190,7 +198,9 @@ fn touched(state: &State, row: &RecordRow, found: &mut Found) {
                     bank(state, id, record, found);
                 }
             }
-            Account::LevyReceivable { payer, schedule, period } => {
+            Account::PrepaidLevy { payer, schedule } => prepaid(state, *payer, *schedule, found),
+            Account::LevyReceivable { payer, schedule, period }
+            | Account::PenaltyReceivable { payer, schedule, period } => {
                 let key = (*payer, *schedule, *period);
                 if let Some(levy) = state.get::<LevyAccount>(&key) {
                     levy_account(state, &key, levy, found);
@@ -352,19 +362,54 @@ fn escrow(state: &State, account: &Account, held: u64, found: &mut Found) {
     });
 }
 
-/// I7 for one payer, schedule and period: the receivable is what is open.
+/// I9: prepaid money and its value dates agree.
+fn prepaid(state: &State, payer: OrganisationId, schedule: ScheduleCode, found: &mut Found) {
+    let held = -balance_of(state, &Account::PrepaidLevy { payer, schedule });
+    let dated = state.get::<PrepaidLevy>(&(payer, schedule)).map_or(0, PrepaidLevy::sum);
+    found.expect(Invariant::I9, u128::try_from(held) == Ok(dated), || {
+        format!("prepaid money of {payer} under {schedule} is {held}, {dated} with value dates")
+    });
+}
+
+/// I2: a fund's provision is what its open disputes hold.
+fn provisions(state: &State, found: &mut Found) {
+    let mut held: BTreeMap<FundCode, i128> = BTreeMap::new();
+    for (_, dispute) in state.all::<LevyDispute>() {
+        let Some(schedule) = state.get::<LevySchedule>(&dispute.schedule) else { continue };
+        *held.entry(schedule.fund).or_default() += i128::from(dispute.held);
+    }
+    for (account, AccountBalance { fund, balance }) in state.all::<AccountBalance>() {
+        let Account::Provision { .. } = account else { continue };
+        let held = held.get(fund).copied().unwrap_or(0);
+        found.expect(Invariant::I2, -balance == held, || {
+            format!("the provision of fund {fund} stands at {balance}, its disputes hold {held}")
+        });
+    }
+}
+
+/// I7 for one payer, schedule and period: the receivables are what is open, and the parts are what is paid.
 fn levy_account(state: &State, key: &LevyKey, levy: &LevyAccount, found: &mut Found) {
     let (payer, schedule, period) = *key;
     let receivable = balance_of(state, &Account::LevyReceivable { payer, schedule, period });
-    let open = i128::from(levy.assessed) - i128::from(levy.paid);
+    let open = i128::from(levy.assessed) - i128::from(levy.paid) - i128::from(levy.ended);
     found.expect(Invariant::I7, receivable == open, || {
         format!("levy {schedule} {period} of {payer}: {receivable} receivable, {open} open")
+    });
+    let penalties = balance_of(state, &Account::PenaltyReceivable { payer, schedule, period });
+    let charged = i128::from(levy.interest) + i128::from(levy.surcharge);
+    let charges = charged - i128::from(levy.interest_paid) - i128::from(levy.surcharge_paid);
+    found.expect(Invariant::I7, penalties == charges, || {
+        format!("levy {schedule} {period} of {payer}: {penalties} of penalties receivable, {charges} open")
+    });
+    let dated: u128 = levy.parts.iter().map(|part| u128::from(part.amount)).sum();
+    found.expect(Invariant::I7, dated == u128::from(levy.paid), || {
+        format!("levy {schedule} {period} of {payer}: {} paid, {dated} with value dates", levy.paid)
     });
 }
 
 /// I12: declaration and version give the tax again.
 fn recomputes(state: &State, id: &AssessmentId, assessment: &LevyAssessment, found: &mut Found) {
-    let LevyAssessment { payer, schedule, period, declaration, version, tax } = assessment;
+    let LevyAssessment { payer, schedule, period, declaration, version, tax, replaced_by } = assessment;
     let rules = state
         .get::<LevySchedule>(schedule)
         .and_then(|record| record.versions.iter().find(|known| known.version == *version));
@@ -373,6 +418,9 @@ fn recomputes(state: &State, id: &AssessmentId, assessment: &LevyAssessment, fou
     found.expect(Invariant::I12, again.is_some_and(|again| again.tax == u128::from(tax.minor)), || {
         format!("assessment {id} of {tax} does not follow from declaration {declaration} and version {version}")
     });
+    if replaced_by.is_some() {
+        return;
+    }
     let account = state.get::<LevyAccount>(&(*payer, *schedule, *period));
     let stands = account.is_some_and(|account| account.assessment == Some(*id) && account.assessed == tax.minor);
     found.expect(Invariant::I12, stands, || format!("assessment {id} of {tax} does not stand in the payer's account"));

@@ -343,7 +343,7 @@ impl AttestStatement {
         let record = state.get::<BankEntry>(&(self.account, entry.key)).filter(|record| record.is_credit());
         let target = entry.reference.and_then(|reference| automatic(fund, &reference, state));
         let (Some(record), Some(target)) = (record, target) else { return Vec::new() };
-        let amount = target.open(state).unwrap_or(0).min(record.rest);
+        let amount = target.open(record, place.date(), state).unwrap_or(0).min(record.rest);
         if amount == 0 { Vec::new() } else { target.take((self.account, entry.key), record, amount, place, state) }
     }
 
@@ -361,6 +361,7 @@ impl AttestStatement {
                 attested_on: today,
                 rest: account.opening,
                 payout: None,
+                matched: Vec::new(),
             };
             enter(self.account, key, opening, state);
         }
@@ -379,6 +380,7 @@ impl AttestStatement {
                 attested_on: today,
                 rest: u64::try_from(amount).unwrap_or(0),
                 payout: paid.map(|paid| paid.payout),
+                matched: Vec::new(),
             };
             enter(self.account, key, record, state);
         }
@@ -488,11 +490,20 @@ mod tests {
             // A levy that stands in its records and on no account: a payment of it finds nothing to move.
             let key = (id("reuser"), money::schedule_code("royalty"), "2027Q1".parse().unwrap());
             let (declaration, status) = (DeclarationId::ZERO, LevyStatus::Assessed);
-            let record = LevyAccount { declaration, assessment: Some(levy), assessed: 7, paid: 0, status };
+            let mut record = LevyAccount::new(Some(declaration), status);
+            (record.assessment, record.assessed) = (Some(levy), 7);
             state.put::<LevyAccount>(key, record);
             let (payer, schedule, period) = key;
             let tax = Amount::eur(7);
-            state.put::<LevyAssessment>(levy, LevyAssessment { payer, schedule, period, declaration, version: 1, tax });
+            state.put::<LevyAssessment>(levy, LevyAssessment {
+                payer,
+                schedule,
+                period,
+                declaration,
+                version: 1,
+                tax,
+                replaced_by: None,
+            });
         });
         network.suspend("lab");
         let good = network.statement(vec![entry("b", 50, Some(Reference::of(ReferenceKind::Levy, levy.hash())))]);

@@ -1,6 +1,6 @@
 //! Records: attested bank entries, and which of them wait in suspense since when (rulebook §3, I9).
 
-use super::account::BankAccount;
+use super::{account::BankAccount, matching::MatchedPart};
 use crate::{
     state::{Overlay, Record},
     wire::{message, words},
@@ -40,6 +40,16 @@ message! {
         pub rest: u64,
         /// The payout that a debit paid.
         pub payout: Option<PayoutId>,
+        /// Where the money of a credit went.
+        pub matched: Vec<EntryMatch>,
+    }
+
+    /// Money of a credit that was matched.
+    pub struct EntryMatch = EntryMatch {
+        /// How much, and where it went.
+        pub part: MatchedPart [required],
+        /// Legal date of the block.
+        pub on: LegalDate [required],
     }
 
     /// Record: nothing but its key; it is there while an entry has a rest.
@@ -84,6 +94,13 @@ pub(crate) fn enter(account: BankAccountId, key: EntryKey, entry: BankEntry, sta
     state.put::<BankEntry>((account, key), entry);
 }
 
+/// Takes money of an entry out of suspense, to where a match says.
+pub(super) fn note_match(account: BankAccountId, part: MatchedPart, on: LegalDate, state: &mut Overlay<'_>) {
+    let (key, amount) = (part.entry, part.amount);
+    state.update::<BankEntry>(&(account, key), |entry| entry.matched.push(EntryMatch { part, on }));
+    consume(account, key, amount, state);
+}
+
 /// Takes money of an entry out of suspense.
 pub(crate) fn consume(account: BankAccountId, key: EntryKey, amount: u64, state: &mut Overlay<'_>) {
     let mut emptied_on = None;
@@ -96,6 +113,15 @@ pub(crate) fn consume(account: BankAccountId, key: EntryKey, amount: u64, state:
     if let Some(day) = emptied_on {
         state.remove::<SuspendedCredit>(&(account, day_number(day), key));
     }
+}
+
+/// Puts all that was matched of an entry back into suspense.
+pub(super) fn suspend_again(account: BankAccountId, key: EntryKey, state: &mut Overlay<'_>) {
+    let mut entry = state.get::<BankEntry>(&(account, key)).expect("decide: the entry exists").clone();
+    let matched: u64 = entry.matched.iter().map(|matched| matched.part.amount).sum();
+    entry.rest += matched;
+    entry.matched.clear();
+    enter(account, key, entry, state);
 }
 
 /// Minor units of an account that wait in suspense since before `day`. Reads only those entries.

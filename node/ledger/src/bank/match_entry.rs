@@ -154,12 +154,12 @@ impl MatchEntry {
         let mut scratch = state.scratch();
         let mut parts = Vec::new();
         for MatchTarget { target, amount } in targets {
-            if let Some(open) = target.open(&scratch)
+            let record = scratch.get::<BankEntry>(&(*account, *entry)).ok_or(Refused::UnknownEntry(*entry))?;
+            if let Some(open) = target.open(record, place.date(), &scratch)
                 && amount.minor > open
             {
                 return Err(Refused::AmountOpen(target.clone(), amount.minor, open));
             }
-            let record = scratch.get::<BankEntry>(&(*account, *entry)).ok_or(Refused::UnknownEntry(*entry))?;
             for part in target.take((*account, *entry), record, amount.minor, place, &scratch) {
                 part.apply(*account, place, &mut scratch);
                 parts.push(part);

@@ -3,7 +3,7 @@
 //! `attest_statement` and `match_entry` use the same functions, so that a match is the same whoever makes it.
 
 use super::{
-    entry::{BankEntry, consume},
+    entry::{BankEntry, note_match},
     owed::OwedRefund,
 };
 use crate::{
@@ -16,7 +16,11 @@ use crate::{
         grant::Grant,
     },
     history::RecordRef,
-    levy::account::{LevyAccount, LevyAssessment, fund_of, open_up_to, post_payment, settle},
+    levy::{
+        account::{LevyAccount, LevyAssessment, LevySettlement, fund_of, owes_up_to, take_part},
+        late::{Payment, post_payment, settle},
+        prepaid, watch,
+    },
     matching::round_contribution::{self, MatchedContribution, RoundContribution},
     redistribution::envelope,
     registry::organisation::Organisation,
@@ -166,8 +170,8 @@ impl Wire for MatchTarget {
 pub enum Destination {
     /// To a promise.
     Promise(MatchedPromise),
-    /// To exactly this period of a levy.
-    Levy(LevyTarget),
+    /// To exactly this period of a levy, and what it does there.
+    Levy(LevyTarget, LevySettlement),
     /// To the payer's prepaid money.
     Prepaid(PrepaidTarget),
     /// To a clawback.
@@ -199,9 +203,19 @@ impl Wire for MatchedPart {
     fn to_proto(&self) -> pb::MatchedPart {
         use pb::matched_part::{Further, To};
         let Self { entry, amount, to } = self;
+        let settlement = match to {
+            Destination::Levy(_, settlement) => Some(settlement.to_proto()),
+            Destination::Promise(_)
+            | Destination::Prepaid(_)
+            | Destination::Clawback(_)
+            | Destination::MoneyReturn(_)
+            | Destination::Pledge(_)
+            | Destination::Contribution(_)
+            | Destination::Refund(_) => None,
+        };
         let (to, further) = match to {
             Destination::Promise(promise) => (Some(To::Promise(promise.to_proto())), None),
-            Destination::Levy(levy) => (Some(To::Levy(levy.to_proto())), None),
+            Destination::Levy(levy, _) => (Some(To::Levy(levy.to_proto())), None),
             Destination::Prepaid(prepaid) => (Some(To::Prepaid(prepaid.to_proto())), None),
             Destination::Clawback(clawback) => (None, Some(Further::Clawback(clawback.to_proto()))),
             Destination::MoneyReturn(money_return) => (None, Some(Further::MoneyReturn(money_return.to_proto()))),
@@ -209,27 +223,32 @@ impl Wire for MatchedPart {
             Destination::Contribution(contribution) => (None, Some(Further::Contribution(contribution.to_proto()))),
             Destination::Refund(owed) => (None, Some(Further::Refund(owed.to_proto()))),
         };
-        pb::MatchedPart { entry: entry.to_proto(), amount: *amount, to, further }
+        pb::MatchedPart { entry: entry.to_proto(), amount: *amount, to, settlement, further }
     }
 
     fn from_proto(proto: pb::MatchedPart) -> Result<Self, WireError> {
         use pb::matched_part::{Further, To};
-        let pb::MatchedPart { entry, amount, to, further } = proto;
-        let to = match (to, further) {
-            (Some(To::Promise(promise)), None) => Wire::from_proto(promise).map(Destination::Promise),
-            (Some(To::Levy(levy)), None) => Wire::from_proto(levy).map(Destination::Levy),
-            (Some(To::Prepaid(prepaid)), None) => Wire::from_proto(prepaid).map(Destination::Prepaid),
-            (None, Some(Further::Clawback(clawback))) => Wire::from_proto(clawback).map(Destination::Clawback),
-            (None, Some(Further::MoneyReturn(money_return))) => {
+        let pb::MatchedPart { entry, amount, to, settlement, further } = proto;
+        let settlement = Option::<LevySettlement>::from_proto(settlement).map_err(|error| error.within("settlement"))?;
+        let to = match (to, further, settlement) {
+            (Some(To::Levy(levy)), None, Some(settlement)) => {
+                Wire::from_proto(levy).map(|levy| Destination::Levy(levy, settlement))
+            }
+            (Some(To::Levy(_)), None, None) => return Err(WireError::missing().within("settlement")),
+            (_, _, Some(_)) => return Err(WireError::invalid("stands beside no levy").within("settlement")),
+            (Some(To::Promise(promise)), None, None) => Wire::from_proto(promise).map(Destination::Promise),
+            (Some(To::Prepaid(prepaid)), None, None) => Wire::from_proto(prepaid).map(Destination::Prepaid),
+            (None, Some(Further::Clawback(clawback)), None) => Wire::from_proto(clawback).map(Destination::Clawback),
+            (None, Some(Further::MoneyReturn(money_return)), None) => {
                 Wire::from_proto(money_return).map(Destination::MoneyReturn)
             }
-            (None, Some(Further::Pledge(pledge))) => Wire::from_proto(pledge).map(Destination::Pledge),
-            (None, Some(Further::Contribution(contribution))) => {
+            (None, Some(Further::Pledge(pledge)), None) => Wire::from_proto(pledge).map(Destination::Pledge),
+            (None, Some(Further::Contribution(contribution)), None) => {
                 Wire::from_proto(contribution).map(Destination::Contribution)
             }
-            (None, Some(Further::Refund(owed))) => Wire::from_proto(owed).map(Destination::Refund),
-            (None, None) => Err(WireError::missing()),
-            (Some(_), Some(_)) => Err(WireError::invalid("one destination, not two")),
+            (None, Some(Further::Refund(owed)), None) => Wire::from_proto(owed).map(Destination::Refund),
+            (None, None, None) => Err(WireError::missing()),
+            (Some(_), Some(_), None) => Err(WireError::invalid("one destination, not two")),
         };
         Ok(Self {
             entry: EntryKey::from_proto(entry).map_err(|error| error.within("entry"))?,
@@ -269,25 +288,31 @@ impl Target {
 
     /// Whether it can still be paid: a promise not kept in full, a levy that is assessed and has something open.
     pub(super) fn is_open(&self, state: &Overlay<'_>) -> bool {
-        let assessed = match self {
-            Self::Promise(_)
-            | Self::Prepaid(_)
-            | Self::Clawback(_)
-            | Self::MoneyReturn(_)
-            | Self::Pledge(_)
-            | Self::Contribution(_) => true,
-            Self::Levy(LevyTarget { payer, schedule, period }) => state
-                .get::<LevyAccount>(&(*payer, *schedule, *period))
-                .is_some_and(|account| account.assessment.is_some()),
-        };
-        assessed && self.open(state) != Some(0)
+        match self {
+            Self::Promise(id) => state.get::<Promise>(id).is_some_and(|promise| promise.open() > 0),
+            Self::Levy(LevyTarget { payer, schedule, period }) => {
+                let account = state.get::<LevyAccount>(&(*payer, *schedule, *period));
+                account.is_some_and(|account| account.assessment.is_some())
+                    && owes_up_to(state, *payer, *schedule, *period)
+            }
+            Self::Prepaid(_) => true,
+            Self::Clawback(id) => state.get::<Clawback>(id).is_some_and(|clawback| clawback.open() > 0),
+            Self::MoneyReturn(id) => state.get::<MoneyReturn>(id).is_some_and(|record| record.open(state) > 0),
+            Self::Pledge(id) => state.get::<PledgeRecord>(id).is_some_and(|pledge| pledge.open() > 0),
+            Self::Contribution(id) => state.get::<RoundContribution>(id).is_some_and(|record| record.open() > 0),
+        }
     }
 
-    /// What it can take, in minor units; `None`: any amount.
-    pub(super) fn open(&self, state: &Overlay<'_>) -> Option<u64> {
+    /// What it can take of an entry, in minor units; `None`: any amount. A levy can take the charges for being late too, as the entry's value date
+    /// leaves them owed; one whose charges leave their range takes nothing.
+    pub(super) fn open(&self, entry: &BankEntry, at: LegalDate, state: &Overlay<'_>) -> Option<u64> {
         match self {
             Self::Promise(id) => Some(state.get::<Promise>(id).map_or(0, Promise::open)),
-            Self::Levy(LevyTarget { payer, schedule, period }) => Some(open_up_to(state, *payer, *schedule, *period)),
+            Self::Levy(LevyTarget { payer, schedule, period }) => {
+                let payment = Payment { amount: u64::MAX, value_date: entry.value_date, at };
+                let settled = settle(state, *payer, *schedule, *period, payment).unwrap_or_default();
+                Some(settled.iter().fold(0, |sum, part| sum.saturating_add(part.amount)))
+            }
             Self::Pledge(id) => Some(state.get::<PledgeRecord>(id).map_or(0, PledgeRecord::open)),
             Self::Contribution(id) => Some(state.get::<RoundContribution>(id).map_or(0, RoundContribution::open)),
             Self::Prepaid(_) => None,
@@ -305,6 +330,7 @@ impl Target {
         place: &Place,
         state: &Overlay<'_>,
     ) -> Vec<MatchedPart> {
+        let at = place.date();
         match self {
             Self::Promise(id) => {
                 let Some(promise) = state.get::<Promise>(id) else { return Vec::new() };
@@ -316,13 +342,16 @@ impl Target {
                 let to = Destination::Promise(MatchedPromise { promise: *id, funder, credited });
                 vec![MatchedPart { entry: key, amount, to }]
             }
-            Self::Levy(LevyTarget { payer, schedule, period }) => settle(state, *payer, *schedule, *period, amount)
-                .into_iter()
-                .map(|settled| {
+            Self::Levy(LevyTarget { payer, schedule, period }) => {
+                let payment = Payment { amount, value_date: entry.value_date, at };
+                let settled = settle(state, *payer, *schedule, *period, payment).unwrap_or_default();
+                let part = |settled: crate::levy::account::SettledPeriod| {
                     let target = LevyTarget { payer: *payer, schedule: *schedule, period: settled.period };
-                    MatchedPart { entry: key, amount: settled.amount, to: Destination::Levy(target) }
-                })
-                .collect(),
+                    let to = Destination::Levy(target, settled.settlement);
+                    MatchedPart { entry: key, amount: settled.amount, to }
+                };
+                settled.into_iter().map(part).collect()
+            }
             Self::Prepaid(prepaid) => {
                 vec![MatchedPart { entry: key, amount, to: Destination::Prepaid(prepaid.clone()) }]
             }
@@ -354,8 +383,8 @@ impl MatchedPart {
             Destination::Promise(promise) => {
                 movement.transfer(suspense, promise.credited.clone(), self.amount);
             }
-            Destination::Levy(LevyTarget { payer, schedule, period }) => {
-                post_payment(movement, suspense, (*payer, *schedule, *period), fund, self.amount);
+            Destination::Levy(LevyTarget { payer, schedule, period }, settlement) => {
+                post_payment(movement, suspense, (*payer, *schedule, *period), fund, settlement);
             }
             Destination::Prepaid(PrepaidTarget { payer, schedule }) => {
                 let prepaid = Account::PrepaidLevy { payer: *payer, schedule: *schedule };
@@ -382,7 +411,7 @@ impl MatchedPart {
 
     /// Writes it, save its postings.
     pub(super) fn apply(&self, account: BankAccountId, place: &Place, state: &mut Overlay<'_>) {
-        consume(account, self.entry, self.amount, state);
+        note_match(account, self.clone(), place.date(), state);
         match &self.to {
             Destination::Promise(MatchedPromise { promise, funder: _, credited }) => {
                 state.update::<Promise>(promise, |promise| promise.received += self.amount);
@@ -390,10 +419,14 @@ impl MatchedPart {
                     envelope::credit(*fund, *envelope, self.amount, place, state);
                 }
             }
-            Destination::Levy(LevyTarget { payer, schedule, period }) => {
-                state.update::<LevyAccount>(&(*payer, *schedule, *period), |levy| levy.pay(self.amount));
+            Destination::Levy(LevyTarget { payer, schedule, period }, settlement) => {
+                state.update::<LevyAccount>(&(*payer, *schedule, *period), |levy| levy.take(settlement));
             }
-            Destination::Prepaid(_) => {}
+            Destination::Prepaid(PrepaidTarget { payer, schedule }) => {
+                let entry = state.get::<BankEntry>(&(account, self.entry)).expect("decide: the entry exists");
+                let value_date = entry.value_date;
+                prepaid::add(state, *payer, *schedule, value_date, self.amount);
+            }
             Destination::Clawback(MatchedClawback { clawback, .. }) => Clawback::receive(state, clawback, self.amount),
             Destination::MoneyReturn(MatchedReturn { money_return, .. }) => {
                 MoneyReturn::receive(state, money_return, self.amount);
@@ -415,13 +448,100 @@ impl MatchedPart {
         }
     }
 
+    /// Adds the postings that take it back: into suspense again.
+    pub(super) fn post_back(&self, account: BankAccountId, fund: FundCode, movement: &mut Movement) {
+        let suspense = Account::Suspense { account };
+        match &self.to {
+            Destination::Promise(promise) => {
+                movement.transfer(promise.credited.clone(), suspense, self.amount);
+            }
+            Destination::Levy(LevyTarget { payer, schedule, period }, settlement) => {
+                let (payer, schedule, period) = (*payer, *schedule, *period);
+                let penalties = settlement.interest + settlement.surcharge;
+                let receivable = Account::LevyReceivable { payer, schedule, period };
+                let penalty = Account::PenaltyReceivable { payer, schedule, period };
+                let free = Account::Unallocated { fund, source: schedule.code() };
+                movement.transfer(receivable, suspense.clone(), settlement.principal);
+                movement.transfer(penalty, suspense, penalties);
+                movement.transfer(free, Account::Uncollected { fund }, self.amount);
+            }
+            Destination::Prepaid(PrepaidTarget { payer, schedule }) => {
+                let prepaid = Account::PrepaidLevy { payer: *payer, schedule: *schedule };
+                movement.transfer(prepaid, suspense, self.amount);
+            }
+            Destination::Clawback(MatchedClawback { clawback: _, grant, lead: _, credited }) => {
+                movement.transfer(Account::ClawbackReceivable { grant: *grant }, suspense, self.amount);
+                movement.transfer(credited.clone(), Account::Uncollected { fund }, self.amount);
+            }
+            Destination::MoneyReturn(MatchedReturn { credited, .. }) => {
+                movement.transfer(credited.clone(), suspense, self.amount);
+            }
+            Destination::Pledge(pledge) => {
+                movement.transfer(pledge.escrow(), suspense, self.amount);
+            }
+            Destination::Contribution(contribution) => {
+                movement.transfer(contribution.escrow(), suspense, self.amount);
+            }
+            Destination::Refund(owed) => {
+                movement.transfer(owed.owed(), suspense, self.amount);
+            }
+        }
+    }
+
+    /// Takes it back, save its postings and the entry. `on` is the day of the match. Charges that the payment left posted stay; the next payment
+    /// computes them again. False if what it paid was used or given back since: then nothing may be written of it.
+    pub(super) fn undo(&self, account: BankAccountId, on: LegalDate, place: &Place, state: &mut Overlay<'_>) -> bool {
+        match &self.to {
+            Destination::Promise(MatchedPromise { promise, funder: _, credited }) => {
+                state.update::<Promise>(promise, |promise| promise.received -= self.amount);
+                if let Account::Envelope { fund, envelope } = credited {
+                    envelope::take_back(*fund, *envelope, self.amount, on, state);
+                }
+                true
+            }
+            Destination::Levy(LevyTarget { payer, schedule, period }, settlement) => {
+                let key = (*payer, *schedule, *period);
+                let Some(mut levy) = state.get::<LevyAccount>(&key).cloned() else { return false };
+                let paid = take_part(&mut levy.parts, settlement.value_date, settlement.principal)
+                    && levy.interest_paid >= settlement.interest
+                    && levy.surcharge_paid >= settlement.surcharge
+                    && !levy.has_ended();
+                if !paid {
+                    return false;
+                }
+                levy.paid -= settlement.principal;
+                levy.interest_paid -= settlement.interest;
+                levy.surcharge_paid -= settlement.surcharge;
+                levy.stand();
+                state.put::<LevyAccount>(key, levy);
+                watch::mark_if_late(state, key, place.date());
+                true
+            }
+            Destination::Prepaid(PrepaidTarget { payer, schedule }) => {
+                let entry = state.get::<BankEntry>(&(account, self.entry)).expect("decide: the entry exists");
+                let value_date = entry.value_date;
+                prepaid::take(state, *payer, *schedule, value_date, self.amount)
+            }
+            Destination::Clawback(MatchedClawback { clawback, .. }) => {
+                Clawback::receive_back(state, clawback, self.amount);
+                true
+            }
+            Destination::MoneyReturn(MatchedReturn { money_return, .. }) => {
+                MoneyReturn::receive_back(state, money_return, self.amount);
+                true
+            }
+            // Held for others, under a goal or formula that counts it already: it comes back by a withdrawal or a refund.
+            Destination::Pledge(_) | Destination::Contribution(_) | Destination::Refund(_) => false,
+        }
+    }
+
     /// The records whose story it belongs to.
     pub(super) fn subjects(&self) -> Vec<RecordRef> {
         match &self.to {
             Destination::Promise(MatchedPromise { promise, funder, credited: _ }) => {
                 vec![RecordRef::of::<Promise>(promise), RecordRef::of::<Organisation>(funder)]
             }
-            Destination::Levy(LevyTarget { payer, schedule, period }) => {
+            Destination::Levy(LevyTarget { payer, schedule, period }, _) => {
                 vec![RecordRef::of::<LevyAccount>(&(*payer, *schedule, *period)), RecordRef::of::<Organisation>(payer)]
             }
             Destination::Prepaid(PrepaidTarget { payer, schedule: _ }) => vec![RecordRef::of::<Organisation>(payer)],

@@ -6,3 +6,4 @@ pub mod entry;
 pub mod match_entry;
 pub mod matching;
 pub mod owed;
+pub mod unmatch_entry;

@@ -110,6 +110,13 @@ impl Clawback {
         Self::recover(state, id, amount);
     }
 
+    /// Writes that so much was not received for it after all.
+    pub(crate) fn receive_back(state: &mut Overlay<'_>, id: &ClawbackId, amount: u64) {
+        let grant = state.get::<Self>(id).expect("decide: the clawback exists").grant;
+        state.update::<Self>(id, |clawback| clawback.received -= amount);
+        state.update::<Grant>(&grant, |record| record.recovered -= amount);
+    }
+
     /// Writes that so much was kept from a payment.
     pub(super) fn keep(state: &mut Overlay<'_>, id: &ClawbackId, amount: u64) {
         state.update::<Self>(id, |clawback| clawback.offset += amount);
@@ -148,6 +155,13 @@ impl MoneyReturn {
         let grant = state.get::<Self>(id).expect("decide: the return exists").grant;
         state.update::<Self>(id, |record| record.received += amount);
         state.update::<Grant>(&grant, |record| record.returned += amount);
+    }
+
+    /// Writes that so much was not received for it after all.
+    pub(crate) fn receive_back(state: &mut Overlay<'_>, id: &ReturnId, amount: u64) {
+        let grant = state.get::<Self>(id).expect("decide: the return exists").grant;
+        state.update::<Self>(id, |record| record.received -= amount);
+        state.update::<Grant>(&grant, |record| record.returned -= amount);
     }
 }
 

@@ -2,18 +2,22 @@
 //!
 //! - Allowed: an active organisation with the role levy authority over the schedule, of another group than the payer.
 //! - Effect: the event holds every line of the computation; nothing due is `nil`; else the levy stands as receivable and uncollected, has a reference
-//!   (L and 26 characters), and prepaid money is applied to the oldest unpaid period first.
+//!   (L and 26 characters), and prepaid money is applied to the oldest unpaid period first. Instalments that were expected, and the surcharge for
+//!   not filing in time, follow from the version. What a data holder attested of the use stands beside what was declared.
 //! - Source: rulebook §3, §5 and §17, 0404.
 
 use super::{
-    account::{
-        LevyAccount, LevyAssessment, LevyDeclaration, LevyStatus, SettledPeriod, last_period, post_payment, settle,
-    },
-    compute::{LevyStep, compute},
-    schedule::LevySchedule,
+    account::{Filing, LevyAccount, LevyAssessment, LevyDeclaration, LevyFlag, LevyKey, SettledPeriod, up_to},
+    compute::{LevyStep, Sheet, TooLarge, compute},
+    declare_group::{LevyGroup, group_key},
+    attest_usage::{AttestedUnits, LevyUsage},
+    late::{LateTerms, instalments, post_payment},
+    prepaid,
+    schedule::{LevySchedule, ScheduleVersion},
+    watch,
 };
 use crate::{
-    accounts::{Account, Movement, PostingError, Postings, balance},
+    accounts::{Account, Movement, PostingError, Postings},
     action::{Action, Effect, Place},
     history::RecordRef,
     refusal::{refusals, signer_refusals},
@@ -50,14 +54,22 @@ message! {
         pub assessment: LevyAssessment [required],
         /// The fund that it feeds.
         pub fund: FundCode,
-        /// Who assessed.
-        pub authority: OrganisationId,
+        /// Who assessed; `None`: the rule, by default.
+        pub authority: Option<OrganisationId>,
         /// Every line of the computation.
         pub steps: Vec<LevyStep>,
         /// Prepaid money applied, oldest period first.
         pub prepaid: Vec<SettledPeriod>,
         /// The levy, then what prepaid money settles.
         pub postings: Postings,
+        /// Minor units of instalments that were expected, by the previous period's tax.
+        pub instalments: u64,
+        /// Which failure to file this is for the payer under the schedule; 0: filed in time.
+        pub failures: u32,
+        /// Surcharge for it, in minor units.
+        pub filing_surcharge: u64,
+        /// Use that a data holder attested.
+        pub attested: Vec<AttestedUnits>,
     }
 }
 
@@ -68,6 +80,8 @@ refusals! {
     SegregationPayer(OrganisationId): Segregation 1 "payer {0} is of the authority's group", "payer and authority are of one group";
     StateDeclaration(DeclarationId): State 1 "{0} is not the current declaration of the payer for the period", "the declaration is not the payer's current one for the period";
     StateAssessed(Period): State 2 "period {0} is assessed", "the period is assessed already";
+    StatePrescribed(Period): State 3 "period {0} is prescribed", "the period can no longer be assessed";
+    StateGroup(OrganisationId): State 4 "the declaration differs from the figures on record of the group of {0}", "the declaration's group figures are not those that the group's filer has put on record since";
     Insufficient(PostingError): Insufficient 1 "{0}", "an account does not hold what the assessment moves";
     OverflowTax(String): Overflow 1 "{0}", "a line of the computation, or the tax, leaves its range";
     Overflow(PostingError): Overflow 2 "{0}", "a sum leaves its range";
@@ -102,90 +116,209 @@ impl Action for AssessLevy {
         }
         let account = state
             .get::<LevyAccount>(&(payer, schedule, period))
-            .filter(|account| account.declaration == declaration)
+            .filter(|account| account.declaration == Some(declaration))
             .ok_or(Refused::StateDeclaration(declaration))?;
         if account.assessment.is_some() {
             return Err(Refused::StateAssessed(period));
         }
+        if account.has_ended() {
+            return Err(Refused::StatePrescribed(period));
+        }
         let declared = state.get::<LevyDeclaration>(&declaration).ok_or(Refused::StateDeclaration(declaration))?;
-        let computed = compute(version, declared).map_err(|large| Refused::OverflowTax(large.to_string()))?;
-        let tax = u64::try_from(computed.tax).ok().filter(|tax| *tax <= Amount::MAX_MINOR);
-        let tax =
-            tax.ok_or_else(|| Refused::OverflowTax(format!("{} minor units; 10^15 are possible", computed.tax)))?;
+        if let Some(filer) = differs_from_group(declared, version, state) {
+            return Err(Refused::StateGroup(filer));
+        }
+        let by = Assessor { authority: Some(cx.organisation), place: cx.place, state };
+        match by.assess(declared, declaration, version) {
+            Ok(event) => Ok(event),
+            Err(AssessFault::Tax(words)) => Err(Refused::OverflowTax(words)),
+            Err(AssessFault::Posting(error)) => Err(error.into()),
+        }
+    }
+}
 
-        let id = AssessmentId::new(object_id("assessment", &cx.place.transaction));
+/// The filer whose figures on record a declaration contradicts, where the version looks at groups.
+fn differs_from_group(
+    declared: &LevyDeclaration,
+    version: &ScheduleVersion,
+    state: &Overlay<'_>,
+) -> Option<OrganisationId> {
+    let key = group_key(state, &declared.payer, declared.schedule, declared.period, version)?;
+    let LevyGroup { filer, world_receipts, local_receipts, .. } = state.get::<LevyGroup>(&key)?;
+    let same = *world_receipts == declared.world_receipts && *local_receipts == declared.local_receipts;
+    (!same).then_some(*filer)
+}
+
+/// Why a declaration cannot be assessed.
+pub(super) enum AssessFault {
+    /// A line of the computation, or the tax, leaves its range.
+    Tax(String),
+    /// An account cannot bear it.
+    Posting(PostingError),
+}
+
+impl From<TooLarge> for AssessFault {
+    fn from(large: TooLarge) -> Self {
+        Self::Tax(large.to_string())
+    }
+}
+
+/// A tax that one transaction can carry.
+pub(super) fn bounded(tax: u128) -> Result<u64, AssessFault> {
+    let bounded = u64::try_from(tax).ok().filter(|tax| *tax <= Amount::MAX_MINOR);
+    bounded.ok_or_else(|| AssessFault::Tax(format!("{tax} minor units; 10^15 are possible")))
+}
+
+/// Makes an assessment of a declaration, whoever asked for it.
+pub(super) struct Assessor<'a> {
+    pub(super) authority: Option<OrganisationId>,
+    pub(super) place: Place,
+    pub(super) state: &'a Overlay<'a>,
+}
+
+impl Assessor<'_> {
+    pub(super) fn assess(
+        &self,
+        declared: &LevyDeclaration,
+        declaration: DeclarationId,
+        version: &ScheduleVersion,
+    ) -> Result<LevyAssessed, AssessFault> {
+        let LevyDeclaration { payer, schedule, period, .. } = *declared;
+        let key = (payer, schedule, period);
+        let computed = compute(version, declared)?;
+        let tax = bounded(computed.tax)?;
+        let mut sheet = Sheet(computed.steps);
+        let expected = instalments(version, previous_tax(key, self.state), &mut sheet)?;
+        let failures = failures(key, declared.filing, self.state);
+        let filing_surcharge = LateTerms::of(version, period, failures).filing(tax, &mut sheet)?;
+        let usage = self.state.get::<LevyUsage>(&key);
+        let id = AssessmentId::new(object_id("assessment", &self.place.transaction));
         let tax = Amount::new(tax, declared.world_receipts.currency);
+        let number = version.version;
+        let fund = super::account::fund_of(self.state, &schedule);
         let mut event = LevyAssessed {
             id,
-            assessment: LevyAssessment { payer, schedule, period, declaration, version: version.version, tax },
-            fund: record.fund,
-            authority: cx.organisation,
-            steps: computed.steps,
+            assessment: LevyAssessment {
+                payer,
+                schedule,
+                period,
+                declaration,
+                version: number,
+                tax,
+                replaced_by: None,
+            },
+            fund: fund.expect("decide: the schedule exists"),
+            authority: self.authority,
+            steps: sheet.0,
             prepaid: Vec::new(),
             postings: Postings::default(),
+            instalments: expected,
+            failures,
+            filing_surcharge,
+            attested: usage.map_or_else(Vec::new, |usage| usage.units.clone()),
         };
-        event.settle_prepaid(state)?;
+        event.settle_prepaid(&self.place, self.state)?;
         Ok(event)
     }
 }
 
+/// Tax of the period before, 0 where it is not assessed: no instalment is expected then.
+fn previous_tax((payer, schedule, period): LevyKey, state: &Overlay<'_>) -> u64 {
+    let day_before = period.first_day().plus_days(-1);
+    let previous = day_before.map(|day| Period::containing(day, period.length()));
+    previous.and_then(|previous| state.get::<LevyAccount>(&(payer, schedule, previous))).map_or(0, |it| it.assessed)
+}
+
+/// Which failure to file this is for the payer under the schedule, from 1; 0 if it filed in time.
+fn failures((payer, schedule, period): LevyKey, filing: Filing, state: &Overlay<'_>) -> u32 {
+    match filing {
+        Filing::InTime => 0,
+        Filing::Late | Filing::NotFiled => {
+            let earlier = up_to(state, payer, schedule, period);
+            let failed = earlier.iter().filter(|((_, _, at), account)| *at < period && account.failures > 0);
+            1 + failed.count() as u32
+        }
+    }
+}
+
 impl LevyAssessed {
+    fn key(&self) -> LevyKey {
+        let LevyAssessment { payer, schedule, period, .. } = self.assessment;
+        (payer, schedule, period)
+    }
+
     /// Adds what prepaid money settles, and the postings, decided on a scratch state that knows the assessment.
-    fn settle_prepaid(&mut self, state: &Overlay<'_>) -> Result<(), PostingError> {
-        let LevyAssessment { payer, schedule, period, tax, .. } = self.assessment;
+    fn settle_prepaid(&mut self, place: &Place, state: &Overlay<'_>) -> Result<(), AssessFault> {
+        let (payer, schedule, period) = self.key();
         let fund = self.fund;
         let mut scratch = state.scratch();
         self.write(&mut scratch);
-        let prepaid = Account::PrepaidLevy { payer, schedule };
-        let held = u64::try_from(-balance(state, &prepaid)).unwrap_or(0);
-        self.prepaid = settle(&scratch, payer, schedule, last_period(), held);
+        self.prepaid = prepaid::apply(&mut scratch, payer, schedule, place.date())?;
 
         let mut movement = Movement::in_fund(fund);
+        let uncollected = Account::Uncollected { fund };
         let receivable = Account::LevyReceivable { payer, schedule, period };
-        movement.transfer(receivable, Account::Uncollected { fund }, tax.minor);
-        for SettledPeriod { period, amount } in &self.prepaid {
-            post_payment(&mut movement, prepaid.clone(), (payer, schedule, *period), fund, *amount);
+        movement.transfer(receivable, uncollected.clone(), self.assessment.tax.minor);
+        let penalty = Account::PenaltyReceivable { payer, schedule, period };
+        movement.transfer(penalty, uncollected, self.filing_surcharge);
+        let from = Account::PrepaidLevy { payer, schedule };
+        for SettledPeriod { period, amount: _, settlement } in &self.prepaid {
+            post_payment(&mut movement, from.clone(), (payer, schedule, *period), fund, settlement);
         }
-        self.postings = movement.check(state)?;
+        self.postings = movement.check(state).map_err(AssessFault::Posting)?;
         Ok(())
     }
 
     /// Writes the assessment and the account; not what prepaid money settles.
     fn write(&self, state: &mut Overlay<'_>) {
-        let LevyAssessment { payer, schedule, period, tax, .. } = &self.assessment;
-        state.update::<LevyAccount>(&(*payer, *schedule, *period), |account| {
+        let by_default = self.authority.is_none();
+        state.update::<LevyAccount>(&self.key(), |account| {
             account.assessment = Some(self.id);
-            account.assessed = tax.minor;
-            account.status = if tax.is_zero() { LevyStatus::Nil } else { LevyStatus::Assessed };
+            account.assessed = self.assessment.tax.minor;
+            account.instalments = self.instalments;
+            account.failures = self.failures;
+            account.surcharge = self.filing_surcharge;
+            account.unset(LevyFlag::Overdue);
+            if by_default {
+                account.set(LevyFlag::Estimated);
+            }
+            account.stand();
         });
         state.put::<LevyAssessment>(self.id, self.assessment.clone());
+    }
+
+    /// Records whose story it belongs to.
+    pub(super) fn story(&self) -> BTreeSet<RecordRef> {
+        let LevyAssessment { payer, schedule, declaration, .. } = &self.assessment;
+        let mut subjects = BTreeSet::from([
+            RecordRef::of::<LevyAssessment>(&self.id),
+            RecordRef::of::<LevyDeclaration>(declaration),
+            RecordRef::of::<LevyAccount>(&self.key()),
+            RecordRef::of::<LevySchedule>(schedule),
+            RecordRef::of::<Fund>(&self.fund),
+            RecordRef::of::<Organisation>(payer),
+        ]);
+        subjects.extend(self.authority.map(|authority| RecordRef::of::<Organisation>(&authority)));
+        let settled = self.prepaid.iter().map(|settled| (*payer, *schedule, settled.period));
+        subjects.extend(settled.map(|key| RecordRef::of::<LevyAccount>(&key)));
+        subjects
     }
 }
 
 impl Effect for LevyAssessed {
-    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
+    fn apply(&self, place: &Place, state: &mut Overlay<'_>) {
         self.write(state);
-        let LevyAssessment { payer, schedule, .. } = &self.assessment;
-        for SettledPeriod { period, amount } in &self.prepaid {
-            state.update::<LevyAccount>(&(*payer, *schedule, *period), |account| account.pay(*amount));
+        let (payer, schedule, _) = self.key();
+        for settled in &self.prepaid {
+            prepaid::write_settled(state, payer, schedule, settled);
         }
+        watch::mark_if_late(state, self.key(), place.date());
+        watch::expect_next(state, self.key(), place);
     }
 
     /// The assessment, its declaration, schedule, fund, payer, authority, and each period that prepaid money settles: usually one.
     fn subjects(&self) -> Vec<RecordRef> {
-        let LevyAssessment { payer, schedule, period, declaration, .. } = &self.assessment;
-        let mut subjects = BTreeSet::from([
-            RecordRef::of::<LevyAssessment>(&self.id),
-            RecordRef::of::<LevyDeclaration>(declaration),
-            RecordRef::of::<LevyAccount>(&(*payer, *schedule, *period)),
-            RecordRef::of::<LevySchedule>(schedule),
-            RecordRef::of::<Fund>(&self.fund),
-            RecordRef::of::<Organisation>(payer),
-            RecordRef::of::<Organisation>(&self.authority),
-        ]);
-        let settled = self.prepaid.iter().map(|settled| (*payer, *schedule, settled.period));
-        subjects.extend(settled.map(|key| RecordRef::of::<LevyAccount>(&key)));
-        subjects.into_iter().collect()
+        self.story().into_iter().collect()
     }
 
     fn postings(&self) -> Option<&Postings> {
@@ -268,6 +401,8 @@ mod tests {
             ("reuser", assess("2027Q1", old)),
             ("data", assess("2027Q1", old)),
             ("data", assess("2027Q2", done)),
+            ("data", assess("2027Q1", current)),
+            ("data", assess("2026Q3", of_group)),
         ];
         let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
         // Prepaid money that no receivable can take: the counterpart of what is owed was taken away.

@@ -42,6 +42,20 @@ words! {
         Modulation = "modulation",
         /// What is due: a.
         Tax = "tax",
+        /// An instalment that is expected before the assessment: floor(a · b / 1,000,000) of the previous tax.
+        Instalment = "instalment",
+        /// What instalments in time leave of the tax: max(0, a − b).
+        Shortfall = "shortfall",
+        /// Whether the shortfall is more than tolerated: 1 if a · 1,000,000 > b · c, else 0.
+        Tolerance = "tolerance",
+        /// A part of the principal and its started months late: a · b.
+        LatePart = "late_part",
+        /// Late interest: floor(a · b / 1,000,000).
+        Interest = "interest",
+        /// Surcharge on what was not paid in time: floor(a · b / 1,000,000).
+        LatePayment = "late_payment",
+        /// Surcharge on the tax for not filing in time: floor(a · b / 1,000,000).
+        NonFiling = "non_filing",
     }
 }
 
@@ -109,30 +123,34 @@ pub struct Computation {
 pub struct TooLarge(pub StepRule);
 
 /// Lines in the making.
-struct Sheet(Vec<LevyStep>);
+pub(super) struct Sheet(pub(super) Vec<LevyStep>);
 
 impl Sheet {
-    fn line(
+    pub(super) fn line(
         &mut self,
         rule: StepRule,
         subject: Option<Code>,
         inputs: &[u128],
         result: Option<u128>,
     ) -> Result<u128, TooLarge> {
-        let result = result.ok_or(TooLarge(rule))?;
-        let inputs = inputs.iter().copied().map(Quantity).collect();
-        self.0.push(LevyStep { rule, subject, inputs, result: Quantity(result) });
-        Ok(result)
+        Ok(self.note(rule, subject, inputs, result.ok_or(TooLarge(rule))?))
     }
 
-    fn sum(&mut self, of: &str, parts: &[u128]) -> Result<u128, TooLarge> {
+    /// A line whose result is known to fit.
+    pub(super) fn note(&mut self, rule: StepRule, subject: Option<Code>, inputs: &[u128], result: u128) -> u128 {
+        let inputs = inputs.iter().copied().map(Quantity).collect();
+        self.0.push(LevyStep { rule, subject, inputs, result: Quantity(result) });
+        result
+    }
+
+    pub(super) fn sum(&mut self, of: &str, parts: &[u128]) -> Result<u128, TooLarge> {
         let sum = parts.iter().try_fold(0u128, |sum, part| sum.checked_add(*part));
         self.line(StepRule::Sum, code(of), parts, sum)
     }
 }
 
-/// A word of this file, or a number, as a code.
-fn code(word: &str) -> Option<Code> {
+/// A word of this folder, or a number, as a code.
+pub(super) fn code(word: &str) -> Option<Code> {
     Code::new(word).ok()
 }
 

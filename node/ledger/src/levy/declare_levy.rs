@@ -1,12 +1,15 @@
 //! `declare_levy`: a payer says what it received in a period, service by service, for its group where the schedule says so.
 //!
 //! - Allowed: any organisation, suspended or not, by an office that may use the role levy payer.
-//! - Effect: the period is declared; a declaration that is not assessed yet is replaced. Filing late is a flag, not a refusal.
+//! - Effect: the period is declared; a declaration that is not assessed yet is replaced. Filing late is a flag, not a refusal. Group figures are
+//!   checked against those that the group's filer put on record; without them the declaration's own count, and the event says so.
 //! - Source: rulebook §5 and §17, 0402.
 
 use super::{
     account::{DeclaredDeduction, DeclaredService, Filing, LevyAccount, LevyDeclaration, LevyStatus},
+    declare_group::{LevyGroup, group_key},
     schedule::{Apportionment, LevySchedule, ScheduleVersion, Tariff},
+    watch,
 };
 use crate::{
     action::{Action, BASE_COST, Effect, Place},
@@ -56,6 +59,8 @@ message! {
         pub declaration: LevyDeclaration [required],
         /// The one that it replaces.
         pub replaces: Option<DeclarationId>,
+        /// The group whose figures on record it was checked against; `None`: its own count.
+        pub group: Option<OrganisationId>,
     }
 }
 
@@ -71,11 +76,13 @@ refusals! {
     ScheduleDeduction(Code): Schedule 3 "deduction {0} is not in the schedule", "a deduction is not in the version";
     ScheduleClass(Code): Schedule 4 "class {0} is not in the schedule", "the class is not in the version's modulation";
     StateAssessed(Period): State 1 "period {0} is assessed", "the period is assessed already";
+    StatePrescribed(Period): State 2 "period {0} is prescribed", "the period can no longer be assessed";
     WindowOpen(Period, BlockTime): Window 1 "period {0} ends at {1}", "the period has not ended";
     AmountApportioned(ServiceCode): Amount 3 "service {0} needs a share where receipts are apportioned, and none where they are not", "a share is missing, or given where nothing is apportioned";
     AmountUnits(ServiceCode): Amount 4 "service {0} is counted in units and says none", "units are missing where they are levied";
     AmountDeduction(Code, Amount, u64): Amount 5 "deduction {0} of {1} is over its cap of {2} minor units", "a deduction is over its cap";
     CurrencyOther(Currency, Currency): Currency 2 "{0} is not the fund's currency {1}", "the amounts are in another currency than the fund";
+    AmountGroup(OrganisationId): Amount 6 "the group figures differ from those that organisation {0} put on record", "the group figures differ from those on record";
 }
 
 impl From<SignerRefusal> for Refused {
@@ -126,7 +133,7 @@ impl Action for DeclareLevy {
     }
 
     fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<LevyDeclared, Refused> {
-        let Self { schedule, period, services, world_receipts, local_receipts, method, evidence, class } = self.clone();
+        let Self { schedule, period, .. } = *self;
 
         cx.authorise_even_suspended(state, Role::LevyPayer, Scope::Network)?;
         let record = state.get::<LevySchedule>(&schedule).ok_or(Refused::UnknownSchedule(schedule))?;
@@ -136,35 +143,20 @@ impl Action for DeclareLevy {
         if before.is_some_and(|account| account.assessment.is_some()) {
             return Err(Refused::StateAssessed(period));
         }
+        if before.is_some_and(LevyAccount::has_ended) {
+            return Err(Refused::StatePrescribed(period));
+        }
         if cx.place.time < period.end_time() {
             return Err(Refused::WindowOpen(period, period.end_time()));
         }
-        for service in &self.services {
-            check_figures(service, version)?;
-        }
-        let currency = state.get::<Fund>(&record.fund).map(|fund| fund.currency);
-        if let Some(currency) = currency
-            && currency != world_receipts.currency
-        {
-            return Err(Refused::CurrencyOther(world_receipts.currency, currency));
-        }
+        self.check_figures(version, record.fund, state)?;
+        let group = self.check_group(&cx.organisation, version, state)?;
         let filed_on = cx.place.date();
         let in_time = filed_on <= version.calendar.declare_by.of(period);
-        let declaration = LevyDeclaration {
-            payer: cx.organisation,
-            schedule,
-            period,
-            services,
-            world_receipts,
-            local_receipts,
-            method,
-            evidence,
-            class,
-            filed_on,
-            filing: if in_time { Filing::InTime } else { Filing::Late },
-        };
+        let filing = if in_time { Filing::InTime } else { Filing::Late };
+        let declaration = self.as_declaration(cx.organisation, filed_on, filing);
         let id = DeclarationId::new(object_id("declaration", &cx.place.transaction));
-        Ok(LevyDeclared { id, declaration, replaces: before.map(|account| account.declaration) })
+        Ok(LevyDeclared { id, declaration, replaces: before.and_then(|account| account.declaration), group })
     }
 }
 
@@ -174,8 +166,63 @@ fn has_distinct_deductions(service: &DeclaredService) -> bool {
 }
 
 impl DeclareLevy {
+    /// The figures are such as the version asks for, in the currency of the fund.
+    pub(super) fn check_figures(
+        &self,
+        version: &ScheduleVersion,
+        fund: FundCode,
+        state: &Overlay<'_>,
+    ) -> Result<(), Refused> {
+        for service in &self.services {
+            check_figures(service, version)?;
+        }
+        let currency = state.get::<Fund>(&fund).map(|fund| fund.currency);
+        match currency {
+            Some(currency) if currency != self.world_receipts.currency => {
+                Err(Refused::CurrencyOther(self.world_receipts.currency, currency))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Compares with the figures of the payer's group, if they are on record; answers with the group then.
+    fn check_group(
+        &self,
+        payer: &OrganisationId,
+        version: &ScheduleVersion,
+        state: &Overlay<'_>,
+    ) -> Result<Option<OrganisationId>, Refused> {
+        let Some(key) = group_key(state, payer, self.schedule, self.period, version) else { return Ok(None) };
+        let Some(LevyGroup { filer, world_receipts, local_receipts, .. }) = state.get::<LevyGroup>(&key) else {
+            return Ok(None);
+        };
+        if *world_receipts == self.world_receipts && *local_receipts == self.local_receipts {
+            Ok(Some(key.0))
+        } else {
+            Err(Refused::AmountGroup(*filer))
+        }
+    }
+
+    /// These figures as a declaration of a payer.
+    pub(super) fn as_declaration(&self, payer: OrganisationId, filed_on: LegalDate, filing: Filing) -> LevyDeclaration {
+        let Self { schedule, period, services, world_receipts, local_receipts, method, evidence, class } = self.clone();
+        LevyDeclaration {
+            payer,
+            schedule,
+            period,
+            services,
+            world_receipts,
+            local_receipts,
+            method,
+            evidence,
+            class,
+            filed_on,
+            filing,
+        }
+    }
+
     /// Every name in it is one of the version's.
-    fn names_only(&self, version: &ScheduleVersion) -> Result<(), Refused> {
+    pub(super) fn names_only(&self, version: &ScheduleVersion) -> Result<(), Refused> {
         for DeclaredService { code, .. } in &self.services {
             if !version.services.contains(code) {
                 return Err(Refused::ScheduleService(*code));
@@ -223,13 +270,16 @@ fn check_figures(service: &DeclaredService, version: &ScheduleVersion) -> Result
 }
 
 impl Effect for LevyDeclared {
-    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
-        let Self { id, declaration, replaces: _ } = self;
+    fn apply(&self, place: &Place, state: &mut Overlay<'_>) {
+        let Self { id, declaration, replaces: _, group: _ } = self;
         let LevyDeclaration { payer, schedule, period, .. } = declaration;
-        let account =
-            LevyAccount { declaration: *id, assessment: None, assessed: 0, paid: 0, status: LevyStatus::Declared };
-        state.put::<LevyAccount>((*payer, *schedule, *period), account);
+        let key = (*payer, *schedule, *period);
+        state.put::<LevyAccount>(key, LevyAccount::new(Some(*id), LevyStatus::Declared));
         state.put::<LevyDeclaration>(*id, declaration.clone());
+        let version = state.get::<LevySchedule>(schedule).and_then(|record| record.version_for(*period)).cloned();
+        if let Some(version) = version {
+            watch::expect(state, &key, &version, place.date());
+        }
     }
 
     fn subjects(&self) -> Vec<RecordRef> {
@@ -342,6 +392,7 @@ mod tests {
             ("reuser", with(calls)),
             ("reuser", with(|d| d.services[0].deductions = vec![deduction("vat", 24_000_000_001)])),
             ("reuser", with(in_dollars)),
+            ("reuser", with(|d| d.world_receipts.minor -= 1)),
         ];
         let reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
         fixture::assert_all_reached(Kind::DeclareLevy, &reached);

@@ -200,3 +200,11 @@ fn is_free(account: &Account) -> bool {
             | Account::Reserve { .. }
     )
 }
+
+/// Takes back what [`credit`] noted on a day: the match that brought the money was undone.
+pub fn take_back(fund: FundCode, envelope: EnvelopeCode, amount: u64, on: LegalDate, state: &mut Overlay<'_>) {
+    let Some(length) = state.get::<Fund>(&fund).map(|record| record.period_length) else { return };
+    let key = (fund, envelope, Period::containing(on, length));
+    let before = state.get::<EnvelopePeriod>(&key).map_or(0, |record| record.credited);
+    state.put::<EnvelopePeriod>(key, EnvelopePeriod { credited: before.saturating_sub(amount) });
+}

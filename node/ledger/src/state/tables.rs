@@ -175,6 +175,11 @@ tables! {
     34 levy_accounts: crate::levy::account::LevyAccount;
     35 levy_declarations: crate::levy::account::LevyDeclaration;
     36 levy_assessments: crate::levy::account::LevyAssessment;
+    70 prepaid_levies: crate::levy::prepaid::PrepaidLevy;
+    71 levy_disputes: crate::levy::dispute::LevyDispute;
+    72 levy_groups: crate::levy::declare_group::LevyGroup;
+    73 levy_usages: crate::levy::attest_usage::LevyUsage;
+    74 levy_watches: crate::levy::watch::LevyWatch;
     37 policies: crate::redistribution::policy::Policy;
     38 envelope_periods: crate::redistribution::envelope::EnvelopePeriod;
     39 envelope_commitments: crate::redistribution::envelope::EnvelopeCommitment;

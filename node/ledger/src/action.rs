@@ -300,7 +300,13 @@ kinds! {
         0x0201 AttestStatement attest_statement in bank::attest_statement;
         0x0202 MatchEntry match_entry in bank::match_entry;
         0x0203 UnmatchEntry unmatch_entry in bank::unmatch_entry;
+        0x0204 OrderRefund order_refund in bank::order_refund;
+        0x0205 BookCost book_cost in bank::book_cost;
+        0x0206 ReleaseRefund release_refund in bank::release_refund;
         0x0301 PromiseContribution promise_contribution in contribution::promise_contribution;
+        0x0302 ContributeInKind contribute_in_kind in contribution::contribute_in_kind;
+        0x0303 ReturnContribution return_contribution in contribution::return_contribution;
+        0x0304 CancelPromise cancel_promise in contribution::cancel_promise;
         0x0401 DeclareGroup declare_group in levy::declare_group;
         0x0402 DeclareLevy declare_levy in levy::declare_levy;
         0x0403 AttestUsage attest_usage in levy::attest_usage;
@@ -360,6 +366,7 @@ kinds! {
         0x7f01 AdvanceClock advance_clock in dev::advance_clock;
     }
     duties {
+        0x0305 ExpirePromise expire_promise in contribution::expire_promise;
         0x0408 MarkOverdue mark_overdue in levy::mark_overdue;
         0x0409 AssessByDefault assess_by_default in levy::assess_by_default;
         0x040a PrescribeLevy prescribe_levy in levy::prescribe_levy;

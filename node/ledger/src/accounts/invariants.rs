@@ -334,6 +334,11 @@ fn kept(id: &PromiseId, promise: &Promise, found: &mut Found) {
     found.expect(Invariant::I9, promise.received <= promise.amount.minor, || {
         format!("promise {id} of {} received {}", promise.amount, promise.received)
     });
+    let credited: u128 = promise.credited.iter().map(|part| u128::from(part.amount)).sum();
+    let stayed = u128::from(promise.received) - u128::from(promise.returned).min(promise.received.into());
+    found.expect(Invariant::I9, credited == stayed, || {
+        format!("promise {id} received {} and returned {}, its accounts have {credited}", promise.received, promise.returned)
+    });
 }
 
 /// I6, derogations apart.

@@ -2,7 +2,7 @@
 //!
 //! - Allowed: an active organisation with the role bank attestor over the account.
 //! - Effect: the body is kept; the m-th equal body makes the statement final and posts it in the order of its entries: a credit goes to suspense, a
-//!   debit pays exactly the payout that it names or is unexplained; then credits are matched by their references, as `match_entry` would. An
+//!   debit pays exactly the payout or refund that it names or is unexplained; then credits are matched by their references, as `match_entry` would. An
 //!   attestor may replace its own body until then; differing bodies are the finding `STATEMENT_CONFLICT`, and nothing is posted.
 //! - Attested facts are never refused for what they say: an overdraft or an unknown debit is a finding.
 //! - Source: rulebook §3, §4 and §17, 0201.
@@ -10,7 +10,8 @@
 use super::{
     account::{AttestedBody, BankAccount},
     entry::{BankEntry, EntryOrigin, enter, opening_entry},
-    matching::{MatchedPart, automatic},
+    matching::{MatchedPart, automatic, named},
+    refund::{self, Refund},
 };
 use crate::{
     accounts::{Account, Movement, PostingError, Postings},
@@ -97,6 +98,14 @@ message! {
         pub grant: GrantId,
     }
 
+    /// A debit that pays a refund.
+    pub struct PaidRefund = PaidRefund {
+        /// The entry.
+        pub entry: EntryKey,
+        /// The refund that it equals.
+        pub refund: Hash,
+    }
+
     /// What a final statement does.
     pub struct StatementBooked = StatementBooked {
         /// Entry made of the balance that stood on the account before its first statement.
@@ -109,6 +118,8 @@ message! {
         pub matches: Vec<MatchedPart>,
         /// In the order of entries, then of matches.
         pub postings: Postings,
+        /// Debits that are exactly a refund under way.
+        pub refunds: Vec<PaidRefund>,
     }
 
     /// The event.
@@ -296,6 +307,7 @@ impl AttestStatement {
             unexplained: Vec::new(),
             matches: Vec::new(),
             postings: Postings::default(),
+            refunds: Vec::new(),
         };
         let mut movement = Movement::in_fund(account.fund);
         let bank = Account::Bank { account: self.account };
@@ -311,6 +323,10 @@ impl AttestStatement {
                 movement.transfer(Payout::account(&paid.payout), bank.clone(), amount);
                 payout::paid(&mut scratch, &paid.payout, &paid.entry);
                 booked.paid.push(paid);
+            } else if let Some(paid) = self.refunded_by(entry, &scratch) {
+                movement.transfer(Refund::in_transit(&paid.refund), bank.clone(), amount);
+                refund::paid(&mut scratch, &paid.refund, &paid.entry);
+                booked.refunds.push(paid);
             } else {
                 movement.transfer(Account::Unexplained { account: self.account }, bank.clone(), amount);
                 booked.unexplained.push(entry.key);
@@ -338,6 +354,14 @@ impl AttestStatement {
         })
     }
 
+    /// The refund under way that a debit names and equals.
+    fn refunded_by(&self, entry: &StatementEntry, state: &Overlay<'_>) -> Option<PaidRefund> {
+        let reference = entry.reference.as_ref().filter(|reference| reference.kind == ReferenceKind::Refund)?;
+        let (id, refund) = named::<Refund>(state, reference, |id| id)?;
+        let equal = refund.is_paid_by(&self.account, entry.amount.unsigned_abs());
+        equal.then_some(PaidRefund { entry: entry.key, refund: id })
+    }
+
     /// What a credit's reference matches: up to what is open, the surplus stays in suspense.
     fn matched(&self, entry: &StatementEntry, fund: FundCode, place: &Place, state: &Overlay<'_>) -> Vec<MatchedPart> {
         let record = state.get::<BankEntry>(&(self.account, entry.key)).filter(|record| record.is_credit());
@@ -362,13 +386,15 @@ impl AttestStatement {
                 rest: account.opening,
                 payout: None,
                 matched: Vec::new(),
+                explained: 0,
             };
             enter(self.account, key, opening, state);
         }
         for entry in &self.entries {
             let StatementEntry { key, amount, booking_date, value_date, reference_commitment, reference } =
                 entry.clone();
-            let paid = booked.paid.iter().find(|paid| paid.entry == key);
+            let paid = booked.paid.iter().find(|paid| paid.entry == key).map(|paid| paid.payout);
+            let refunded = booked.refunds.iter().find(|paid| paid.entry == key);
             let record = BankEntry {
                 origin: EntryOrigin::Statement,
                 sequence: self.sequence,
@@ -379,8 +405,9 @@ impl AttestStatement {
                 reference,
                 attested_on: today,
                 rest: u64::try_from(amount).unwrap_or(0),
-                payout: paid.map(|paid| paid.payout),
+                payout: paid.or_else(|| refunded.map(|paid| PayoutId::new(paid.refund))),
                 matched: Vec::new(),
+                explained: 0,
             };
             enter(self.account, key, record, state);
         }
@@ -400,6 +427,9 @@ impl Effect for StatementAttested {
         statement.enter(&account, booked, place.date(), state);
         for PaidDebit { entry, payout, grant: _ } in &booked.paid {
             payout::paid(state, payout, entry);
+        }
+        for PaidRefund { entry, refund } in &booked.refunds {
+            refund::paid(state, refund, entry);
         }
         for part in &booked.matches {
             part.apply(id, place, state);
@@ -423,6 +453,7 @@ impl Effect for StatementAttested {
             for PaidDebit { entry: _, payout, grant } in &booked.paid {
                 subjects.extend([RecordRef::of::<Payout>(payout), RecordRef::of::<Grant>(grant)]);
             }
+            subjects.extend(booked.refunds.iter().map(|paid| RecordRef::of::<Refund>(&paid.refund)));
             subjects.extend(booked.matches.iter().flat_map(MatchedPart::subjects));
         }
         subjects.into_iter().collect()

@@ -38,10 +38,12 @@ message! {
         pub attested_on: LegalDate [required],
         /// Minor units of a credit that are still in suspense.
         pub rest: u64,
-        /// The payout that a debit paid.
+        /// The payout that a debit paid; of a refund its id.
         pub payout: Option<PayoutId>,
         /// Where the money of a credit went.
         pub matched: Vec<EntryMatch>,
+        /// Minor units of an unexplained debit that were booked as a cost, or that a later credit explains.
+        pub explained: u64,
     }
 
     /// Money of a credit that was matched.
@@ -74,6 +76,14 @@ impl BankEntry {
     /// Whether it is money received.
     pub fn is_credit(&self) -> bool {
         self.amount > 0
+    }
+
+    /// Minor units of a debit that nothing explains yet.
+    pub fn unexplained(&self) -> u64 {
+        if self.is_credit() || self.payout.is_some() {
+            return 0;
+        }
+        self.amount.unsigned_abs().saturating_sub(self.explained)
     }
 
     /// Where the money of an entry goes that pays nothing in particular (rulebook §3, sources).

@@ -119,7 +119,7 @@ impl Action for MatchEntry {
         if !record.is_credit() {
             return Err(Refused::StateDebit(*entry));
         }
-        if let Some(ended) = targets.iter().find(|target| !target.target.is_open(state)) {
+        if let Some(ended) = targets.iter().find(|target| !target.target.is_open(record, state)) {
             return Err(Refused::StateTarget(ended.target.clone()));
         }
         let currency = state.get::<Fund>(&fund).map(|fund| fund.currency);

@@ -287,9 +287,11 @@ impl Target {
     }
 
     /// Whether it can still be paid: a promise not kept in full, a levy that is assessed and has something open.
-    pub(super) fn is_open(&self, state: &Overlay<'_>) -> bool {
+    pub(super) fn is_open(&self, entry: &BankEntry, state: &Overlay<'_>) -> bool {
         match self {
-            Self::Promise(id) => state.get::<Promise>(id).is_some_and(|promise| promise.open() > 0),
+            Self::Promise(id) => {
+                state.get::<Promise>(id).is_some_and(|promise| promise.open_on(entry.value_date) > 0)
+            }
             Self::Levy(LevyTarget { payer, schedule, period }) => {
                 let account = state.get::<LevyAccount>(&(*payer, *schedule, *period));
                 account.is_some_and(|account| account.assessment.is_some())
@@ -307,7 +309,9 @@ impl Target {
     /// leaves them owed; one whose charges leave their range takes nothing.
     pub(super) fn open(&self, entry: &BankEntry, at: LegalDate, state: &Overlay<'_>) -> Option<u64> {
         match self {
-            Self::Promise(id) => Some(state.get::<Promise>(id).map_or(0, Promise::open)),
+            Self::Promise(id) => {
+                Some(state.get::<Promise>(id).map_or(0, |promise| promise.open_on(entry.value_date)))
+            }
             Self::Levy(LevyTarget { payer, schedule, period }) => {
                 let payment = Payment { amount: u64::MAX, value_date: entry.value_date, at };
                 let settled = settle(state, *payer, *schedule, *period, payment).unwrap_or_default();
@@ -414,7 +418,7 @@ impl MatchedPart {
         note_match(account, self.clone(), place.date(), state);
         match &self.to {
             Destination::Promise(MatchedPromise { promise, funder: _, credited }) => {
-                state.update::<Promise>(promise, |promise| promise.received += self.amount);
+                state.update::<Promise>(promise, |promise| promise.receive(credited, self.amount));
                 if let Account::Envelope { fund, envelope } = credited {
                     envelope::credit(*fund, *envelope, self.amount, place, state);
                 }
@@ -493,7 +497,11 @@ impl MatchedPart {
     pub(super) fn undo(&self, account: BankAccountId, on: LegalDate, place: &Place, state: &mut Overlay<'_>) -> bool {
         match &self.to {
             Destination::Promise(MatchedPromise { promise, funder: _, credited }) => {
-                state.update::<Promise>(promise, |promise| promise.received -= self.amount);
+                let Some(mut record) = state.get::<Promise>(promise).cloned() else { return false };
+                if !record.take_back(credited, self.amount) {
+                    return false;
+                }
+                state.put::<Promise>(*promise, record);
                 if let Account::Envelope { fund, envelope } = credited {
                     envelope::take_back(*fund, *envelope, self.amount, on, state);
                 }

@@ -2,8 +2,12 @@
 
 pub mod account;
 pub mod attest_statement;
+pub mod book_cost;
 pub mod entry;
 pub mod match_entry;
 pub mod matching;
+pub mod order_refund;
 pub mod owed;
+pub mod refund;
+pub mod release_refund;
 pub mod unmatch_entry;

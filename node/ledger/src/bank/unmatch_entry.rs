@@ -193,7 +193,7 @@ mod tests {
         network.attest(network.statement(vec![credit]));
         let targets = vec![
             target(Target::Promise(promise), 700),
-            target(royalty("2027Q1"), 10_020),
+            target(royalty("2027Q1"), 10_060),
             target(prepaid(), 300),
         ];
         let payload = MatchEntry { account: account(), entry: entry_key("a"), targets };
@@ -240,7 +240,7 @@ mod tests {
         fixture::assert_round_trips(&unmatch("a").into_payload());
         network.assert_sound();
         let before = network.royalty("2027Q1");
-        assert_eq!((before.status, before.interest_paid), (LevyStatus::Paid, 20));
+        assert_eq!((before.status, before.interest_paid), (LevyStatus::Paid, 60));
         let Event::UnmatchEntry(event) = network.run("bank", unmatch("a")).unwrap() else { panic!("unmatched") };
         assert_eq!(event.matches.len(), 3);
         network.assert_sound();
@@ -250,7 +250,7 @@ mod tests {
         let credited = (fund(), fixture::envelope("startups"), "2027Q3".parse().unwrap());
         assert_eq!(network.state.get::<EnvelopePeriod>(&credited).unwrap().credited, 0);
         let levy = network.royalty("2027Q1");
-        assert_eq!((levy.status, levy.open(), levy.open_interest()), (LevyStatus::Assessed, 10_000, 20));
+        assert_eq!((levy.status, levy.open(), levy.open_interest()), (LevyStatus::Assessed, 10_000, 60));
         let again = MatchEntry { account: account(), entry: entry_key("a"), targets: vec![target(prepaid(), 15_000)] };
         network.run("bank", Payload::MatchEntry(again)).unwrap();
         network.assert_sound();

@@ -1,13 +1,15 @@
 //! `promise_contribution`: a funder says what it will pay into a fund, until when, and for which envelope.
 //!
 //! - Allowed: any active organisation, by an office that may use the role funder.
-//! - Effect: the promise is open and has a reference (P and 26 characters) for the payer to write; no money moves.
+//! - Effect: the promise is open and has a reference (P and 26 characters) for the payer to write; no money moves. What is open of it expires the
+//!   day after.
 //! - A regrant names the paid tranche that its money comes from: the lead of that grant promises it to another fund, so that its origin stays known.
 //! - Source: rulebook §17, 0301; §7, regrants.
 
-use super::promise::{ParentTranche, Promise};
+use super::promise::{ParentTranche, Promise, PromiseStatus};
 use crate::{
-    action::{Action, Effect, Place},
+    action::{Action, Effect, Kind, Place},
+    due,
     grant::grant::{Grant, Tranche},
     history::RecordRef,
     refusal::{refusals, signer_refusals},
@@ -134,7 +136,23 @@ impl Effect for ContributionPromised {
         if let Some(ParentTranche { grant, tranche }) = parent {
             Tranche::pass_on(state, &grant, tranche, amount.minor);
         }
-        state.put::<Promise>(promise, Promise { funder, fund, amount, due, earmark, conditions, received: 0, parent });
+        let record = Promise {
+            funder,
+            fund,
+            amount,
+            due,
+            earmark,
+            conditions,
+            received: 0,
+            parent,
+            status: PromiseStatus::Open,
+            returned: 0,
+            credited: Vec::new(),
+        };
+        state.put::<Promise>(promise, record);
+        if let Some(after) = due.plus_days(1) {
+            due::schedule(state, after.start_time(), Kind::ExpirePromise, *promise.hash());
+        }
     }
 
     fn subjects(&self) -> Vec<RecordRef> {

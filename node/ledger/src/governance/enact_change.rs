@@ -23,6 +23,7 @@ use crate::{
     due,
     grant::{GrantOffer, offer::OfferError},
     history::RecordRef,
+    levy::ending::LevyEnded,
     redistribution::cap::CapExceeded,
     refusal::{Reject, refusals},
     registry::{
@@ -88,6 +89,8 @@ message! {
         pub closes_at: Option<BlockTime>,
         /// When it takes effect, if that is later.
         pub effective_at: Option<BlockTime>,
+        /// What a payer owed and need not pay.
+        pub written_off: Option<LevyEnded>,
     }
 
     /// Who an application was of.
@@ -253,7 +256,16 @@ impl Duty for EnactChange {
         };
         let closes_at =
             (outcome == ChangeStatus::FellBack).then(|| place.time.saturating_add(propose_change::ballot_ms(state)));
-        let Effects { offers, refused: left, derogated, previous_value, pending, effective_at, postings } = effects;
+        let Effects {
+            offers,
+            refused: left,
+            derogated,
+            previous_value,
+            pending,
+            effective_at,
+            postings,
+            written_off,
+        } = effects;
         Ok(ChangeEnacted {
             change,
             outcome,
@@ -272,6 +284,7 @@ impl Duty for EnactChange {
             objections,
             closes_at,
             effective_at,
+            written_off,
             content,
         })
     }
@@ -288,6 +301,13 @@ fn fall_back(change: &ChangeId, now: BlockTime, closes_at: BlockTime, state: &mu
         (record.objections_from, record.counting) = (None, None);
         record.colleges.clear();
     });
+}
+
+impl ChangeEnacted {
+    /// Whether it was carried and done.
+    pub fn is_enacted(&self) -> bool {
+        self.outcome == ChangeStatus::Enacted
+    }
 }
 
 impl Effect for ChangeEnacted {
@@ -380,10 +400,18 @@ pub(crate) mod tests {
             network.run(seat, ballot(change, *choice)).unwrap();
         }
         let receipts = network.advance_to(closes_at);
-        match receipts[0].event() {
-            Some(Event::EnactChange(event)) => (change, event.clone()),
-            other => panic!("{other:?}"),
-        }
+        let event = receipts.iter().find_map(|receipt| match receipt.event() {
+            Some(Event::EnactChange(event)) => Some(event.clone()),
+            _ => None,
+        });
+        (change, event.expect("the vote has closed"))
+    }
+
+    /// As [`decide`], with every seat for it: it is enacted.
+    pub(crate) fn enacted(network: &mut Network, proposer: &str, content: Content) -> ChangeEnacted {
+        let (_, event) = decide(network, proposer, content, &yes(&ALL));
+        assert_eq!(event.outcome, ChangeStatus::Enacted, "{event:?}");
+        event
     }
 
     fn yes(seats: &[&'static str]) -> Vec<(&'static str, Choice)> {

@@ -19,12 +19,15 @@
 
 pub mod amend_change;
 mod award;
+pub mod bank_accounts;
 pub mod cast_ballot;
 pub mod change;
 pub mod conclude_change;
 pub mod delegation;
 pub mod electorate;
 pub mod enact_change;
+pub mod levy_schedules;
+pub mod licence_terms;
 pub mod motion;
 pub mod nominate;
 pub mod objection;
@@ -42,3 +45,4 @@ pub mod upgrade;
 pub mod validator;
 pub mod waive_clawback;
 pub mod withdraw_change;
+pub mod write_off;

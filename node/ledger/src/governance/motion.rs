@@ -7,16 +7,20 @@
 //! that they have for that name, so that no change touches their lists.
 
 use super::{
+    bank_accounts::{RegisterBankAccount, SetAttestors},
     change::*,
     delegation::SetDelegatedLimit,
     enact_change,
     enact_change::ChangeEnacted,
+    levy_schedules::PublishLevySchedule,
+    licence_terms::PublishLicenceTerms,
     propose_change,
     recovery::RecoverKeys,
     seat::{SeatNominee, SetCollegeSeat},
     suspension::{ConfirmSuspension, ReinstateOrganisation, SuspendOrganisation},
     upgrade::ScheduleUpgrade,
     validator::SetValidatorCollege,
+    write_off::WriteOff,
 };
 use crate::{
     accounts::Postings,
@@ -24,6 +28,7 @@ use crate::{
     grant::GrantOffer,
     history::RecordRef,
     indicator::indicator::DefineIndicator,
+    levy::ending::LevyEnded,
     matching::settle_challenge::SettleChallenge,
     redistribution::{
         adopt_need_table::AdoptNeedTable, adopt_policy::AdoptPolicy, release_reserve::ReleaseReserve,
@@ -239,6 +244,8 @@ pub(crate) struct Effects {
     pub(crate) effective_at: Option<BlockTime>,
     /// Money moved.
     pub(crate) postings: Postings,
+    /// What a payer owed and need not pay.
+    pub(crate) written_off: Option<LevyEnded>,
 }
 
 /// One change that governance may adopt. `Asked` is what a proposal says.
@@ -488,4 +495,14 @@ changes! {
     RecoverKeys(RecoverKeys) recover_keys by RecoverKeys;
     /// Asks for what is open of a clawback no more.
     WaiveClawback(super::waive_clawback::WaiveClawback) waive_clawback by super::waive_clawback::WaiveClawback;
+    /// Registers a bank account.
+    RegisterBankAccount(RegisterBankAccount) register_bank_account by RegisterBankAccount;
+    /// Names who attests a bank account.
+    SetAttestors(SetAttestors) set_attestors by SetAttestors;
+    /// Publishes a levy schedule.
+    PublishLevySchedule(PublishLevySchedule) publish_levy_schedule by PublishLevySchedule;
+    /// Publishes the terms of a licence.
+    PublishLicenceTerms(PublishLicenceTerms) publish_licence_terms by PublishLicenceTerms;
+    /// Gives up what a payer owes.
+    WriteOff(WriteOff) write_off by WriteOff;
 }

@@ -187,6 +187,8 @@ pub fn receive(network: &mut Network, text: &str, minor: u64) -> EntryKey {
         attested_on: today,
         rest: minor,
         payout: None,
+        matched: vec![],
+        explained: 0,
     };
     network.edit(|state| bank::entry::enter(account(), key, entry, state));
     key

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     accounts::{Account, balance_of},
     application::application::TrancheKind,
+    bank::refund::{Refund, RefundStatus},
     state::State,
 };
 use octroi_primitives::*;
@@ -40,7 +41,7 @@ pub enum GrantBroken {
     /// I11: a part is on its way or paid without accepted evidence and is no advance.
     #[error("I11: grant {0}, tranche {1} is paid without accepted evidence")]
     Unproven(GrantId, u32),
-    /// The running total of a bank account differs from its payouts.
+    /// The running total of a bank account differs from its payouts and refunds.
     #[error("bank account {account}: {held} in transit, its payouts sum to {said}")]
     Transit {
         /// The account.
@@ -158,6 +159,11 @@ fn check_transit(state: &State) -> Result<(), GrantBroken> {
     for (_, payout) in state.all::<Payout>() {
         if payout.status == PayoutStatus::InTransit {
             totals.entry(payout.from_account).or_default().1 += u128::from(payout.amount.minor);
+        }
+    }
+    for (_, refund) in state.all::<Refund>() {
+        if let (RefundStatus::InTransit, Some(account)) = (refund.status, refund.paying_account) {
+            totals.entry(account).or_default().1 += u128::from(refund.amount.minor);
         }
     }
     match totals.into_iter().find(|(_, (held, said))| held != said) {

@@ -340,7 +340,11 @@ mod tests {
             self, IntoPayload, Network, account, fund, id,
             money::{self, date, entry_key, schedule_code, target},
         },
-        levy::{compute::StepRule, schedule::Tariff},
+        levy::{
+            account::LevyStatus,
+            compute::StepRule,
+            schedule::{LiabilityScope, Tariff},
+        },
         registry::role::RoleGrant,
     };
 
@@ -391,6 +395,22 @@ mod tests {
                 state.put::<RoleGrant>(key, RoleGrant { change: None });
             }
         });
+        let prescribed = network.declare_calls("2026Q2", 2_000_000);
+        let of_group = network.declare_calls("2026Q3", 2_000_000);
+        network.edit(|state| {
+            let (payer, schedule) = (id("reuser"), schedule_code("royalty"));
+            let key = (payer, schedule, "2026Q2".parse().unwrap());
+            state.update::<LevyAccount>(&key, |account| account.set(LevyFlag::Prescribed));
+            state.update::<LevySchedule>(&schedule, |levy| levy.versions[0].scope = LiabilityScope::Group);
+            let figures = LevyGroup {
+                filer: payer,
+                members: vec![payer],
+                world_receipts: Amount::eur(1),
+                local_receipts: Amount::eur(0),
+                evidence: fixture::commitment("group"),
+            };
+            state.put::<LevyGroup>((payer, schedule, "2026Q3".parse().unwrap()), figures);
+        });
         network.suspend("lab");
         let none = |asked| AssessLevy { schedule: schedule_code("none"), ..asked };
         let table: Vec<(&str, AssessLevy)> = vec![
@@ -401,7 +421,7 @@ mod tests {
             ("reuser", assess("2027Q1", old)),
             ("data", assess("2027Q1", old)),
             ("data", assess("2027Q2", done)),
-            ("data", assess("2027Q1", current)),
+            ("data", assess("2026Q2", prescribed)),
             ("data", assess("2026Q3", of_group)),
         ];
         let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();

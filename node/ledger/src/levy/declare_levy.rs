@@ -302,7 +302,7 @@ mod tests {
             self, IntoPayload, Network, commitment, id,
             money::{self, date, schedule_code},
         },
-        levy::assess_levy::AssessLevy,
+        levy::{account::LevyFlag, assess_levy::AssessLevy},
     };
 
     impl IntoPayload for DeclareLevy {
@@ -364,6 +364,16 @@ mod tests {
         network.edit(|state| {
             state.update::<Organisation>(&id("lab"), |lab| lab.offices[0].roles = vec![Role::Reviewer]);
         });
+        network.edit(|state| {
+            let period = "2026".parse().unwrap();
+            let mut ended = LevyAccount::new(None, LevyStatus::Expected);
+            ended.set(LevyFlag::Prescribed);
+            state.put::<LevyAccount>((id("asso2"), schedule_code("dst"), period), ended);
+            let DeclareLevy { world_receipts, local_receipts, evidence, .. } = dst();
+            let figures =
+                LevyGroup { filer: id("reuser"), members: vec![id("reuser")], world_receipts, local_receipts, evidence };
+            state.put::<LevyGroup>((id("reuser"), schedule_code("dst"), period), figures);
+        });
         let dollar = Currency::new("USD").unwrap();
         let in_dollars = |declaration: &mut DeclareLevy| {
             declaration.world_receipts.currency = dollar;
@@ -387,6 +397,7 @@ mod tests {
             ("platform", with(|d| d.services[0].deductions = vec![deduction("rent", 1)])),
             ("platform", with(|d| d.class = Some(Code::new("dirty").unwrap()))),
             ("platform", with(|d| d.services[0].share = None)),
+            ("asso2", with(|d| d.services[0].share = None)),
             ("platform", with(|d| (d.period, d.services[0].share) = ("2027".parse().unwrap(), None))),
             ("reuser", with(|d| d.services[0].share = None)),
             ("reuser", with(calls)),

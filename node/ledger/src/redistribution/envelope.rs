@@ -205,6 +205,7 @@ fn is_free(account: &Account) -> bool {
 pub fn take_back(fund: FundCode, envelope: EnvelopeCode, amount: u64, on: LegalDate, state: &mut Overlay<'_>) {
     let Some(length) = state.get::<Fund>(&fund).map(|record| record.period_length) else { return };
     let key = (fund, envelope, Period::containing(on, length));
-    let before = state.get::<EnvelopePeriod>(&key).map_or(0, |record| record.credited);
-    state.put::<EnvelopePeriod>(key, EnvelopePeriod { credited: before.saturating_sub(amount) });
+    let mut record = received(state, &key);
+    record.credited = record.credited.saturating_sub(amount);
+    state.put::<EnvelopePeriod>(key, record);
 }

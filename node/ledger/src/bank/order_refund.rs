@@ -1,0 +1,238 @@
+//! `order_refund`: an ordonnateur orders that money goes back which the fund never needed: from suspense, or prepaid by a levy payer.
+//!
+//! - Allowed: an active organisation with the role ordonnateur over the fund, of another group than the fund's comptables and than the payee.
+//! - Effect: suspense or prepaid money becomes a refund to be paid; of prepaid money the latest value dates leave first. `release_refund` pays it.
+//! - Source: rulebook §3, table A; §4, 0204; §5, prepaid money.
+
+use super::{
+    account::BankAccount,
+    entry::{BankEntry, consume},
+    matching::PrepaidTarget,
+    refund::{Refund, RefundStatus},
+};
+use crate::{
+    accounts::{Account, Movement, PostingError, Postings},
+    action::{Action, Effect, Place},
+    history::RecordRef,
+    levy::{account::fund_of, prepaid},
+    refusal::{refusals, signer_refusals},
+    registry::{
+        fund::Fund,
+        organisation::Organisation,
+        role::{Role, Scope},
+    },
+    signer::{Context, holder_of_group, same_group},
+    state::Overlay,
+    wire::{Wire, WireError, message, pb},
+};
+use core::fmt;
+use octroi_primitives::*;
+
+message! {
+    /// A credit that waits in suspense.
+    pub struct SuspenseSource = SuspenseSource {
+        /// The account that received it.
+        pub account: BankAccountId,
+        /// The entry.
+        pub entry: EntryKey,
+    }
+}
+
+/// Where refunded money is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefundSource {
+    /// In suspense.
+    Suspense(SuspenseSource),
+    /// With a payer's prepaid money.
+    Prepaid(PrepaidTarget),
+}
+
+impl fmt::Display for RefundSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspense(SuspenseSource { account, entry }) => write!(f, "entry {entry} of bank account {account}"),
+            Self::Prepaid(PrepaidTarget { payer, schedule }) => write!(f, "prepaid levy {schedule} of {payer}"),
+        }
+    }
+}
+
+impl Wire for RefundSource {
+    type Proto = pb::RefundSource;
+
+    fn to_proto(&self) -> pb::RefundSource {
+        use pb::refund_source::Source;
+        let source = match self {
+            Self::Suspense(source) => Source::Suspense(source.to_proto()),
+            Self::Prepaid(source) => Source::Prepaid(source.to_proto()),
+        };
+        pb::RefundSource { source: Some(source) }
+    }
+
+    fn from_proto(proto: pb::RefundSource) -> Result<Self, WireError> {
+        use pb::refund_source::Source;
+        match proto.source.ok_or_else(WireError::missing)? {
+            Source::Suspense(source) => Wire::from_proto(source).map(Self::Suspense),
+            Source::Prepaid(source) => Wire::from_proto(source).map(Self::Prepaid),
+        }
+    }
+}
+
+message! {
+    /// The payload.
+    pub struct OrderRefund = OrderRefund {
+        /// Where the money is.
+        pub source: RefundSource [required],
+        /// How much.
+        pub amount: Amount [required],
+        /// To which account.
+        pub payee_account: Commitment,
+        /// Why.
+        pub reason: ReasonCode,
+    }
+
+    /// The event.
+    pub struct RefundOrdered = RefundOrdered {
+        /// The new refund.
+        pub id: Hash,
+        /// As it stands in the state.
+        pub refund: Refund [required],
+        /// Where the money was.
+        pub source: RefundSource [required],
+        /// Suspense or prepaid money to the refund.
+        pub postings: Postings,
+    }
+}
+
+refusals! {
+    AmountBounds(Amount): Amount 1 "{0} is outside 1 ..= 10^15 minor units", "the amount is 0 or above the bound";
+    Suspended(OrganisationId): Suspended 1 "organisation {0} is not active", "the signer is suspended, merged or closed";
+    UnknownSource(RefundSource): Unknown 1 "{0} does not exist", "there is no such account, entry, payer or schedule";
+    RoleMissing(String): Role 1 "{0}", "the signer does not hold the role in this scope, or too few of the signing keys are in offices that may use it";
+    SegregationComptable(OrganisationId): Segregation 1 "organisation {0} of the same group is comptable of the fund", "the signer's group releases payments of the fund";
+    SegregationPayee(OrganisationId): Segregation 2 "the money is of {0}, of the signer's group", "the signer's group gets the money";
+    CurrencyOther(Currency, Currency): Currency 1 "{0} is not the fund's currency {1}", "the amount is in another currency than the fund";
+    InsufficientSource(u64, u64): Insufficient 1 "{0} minor units where {1} are left", "the entry, or the prepaid money, has less left";
+    Insufficient(PostingError): Insufficient 2 "{0}", "an account does not hold what the refund moves";
+    Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
+}
+signer_refusals!(Refused);
+
+impl From<PostingError> for Refused {
+    fn from(error: PostingError) -> Self {
+        match error {
+            PostingError::Insufficient { .. } => Self::Insufficient(error),
+            PostingError::Overflow(_) => Self::Overflow(error),
+        }
+    }
+}
+
+/// What is known of a source.
+struct Found {
+    fund: FundCode,
+    account: Account,
+    left: u64,
+    payee: Option<OrganisationId>,
+}
+
+impl RefundSource {
+    fn find(&self, state: &Overlay<'_>) -> Option<Found> {
+        match self {
+            Self::Suspense(SuspenseSource { account, entry }) => {
+                let fund = state.get::<BankAccount>(account)?.fund;
+                let left = state.get::<BankEntry>(&(*account, *entry))?.rest;
+                Some(Found { fund, account: Account::Suspense { account: *account }, left, payee: None })
+            }
+            Self::Prepaid(PrepaidTarget { payer, schedule }) => {
+                let (payer, schedule) = (*payer, *schedule);
+                let fund = fund_of(state, &schedule).filter(|_| state.has::<Organisation>(&payer))?;
+                let left = prepaid::held(state, payer, schedule);
+                Some(Found { fund, account: Account::PrepaidLevy { payer, schedule }, left, payee: Some(payer) })
+            }
+        }
+    }
+
+    fn subject(&self) -> RecordRef {
+        match self {
+            Self::Suspense(SuspenseSource { account, entry }) => RecordRef::of::<BankEntry>(&(*account, *entry)),
+            Self::Prepaid(PrepaidTarget { payer, .. }) => RecordRef::of::<Organisation>(payer),
+        }
+    }
+}
+
+impl Action for OrderRefund {
+    type Event = RefundOrdered;
+    type Refused = Refused;
+
+    fn validate(&self) -> Result<(), Refused> {
+        if self.amount.is_valid_positive() { Ok(()) } else { Err(Refused::AmountBounds(self.amount)) }
+    }
+
+    fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<RefundOrdered, Refused> {
+        let Self { source, amount, payee_account, reason } = self.clone();
+
+        cx.active(state)?;
+        let found = source.find(state).ok_or_else(|| Refused::UnknownSource(source.clone()))?;
+        let Found { fund, account, left, payee } = found;
+        cx.authorise(state, Role::Ordonnateur, Scope::Fund(fund))?;
+        if let Some(holder) = holder_of_group(state, &cx.organisation, Role::Comptable, Scope::Fund(fund)) {
+            return Err(Refused::SegregationComptable(holder));
+        }
+        if let Some(payee) = payee.filter(|payee| same_group(state, payee, &cx.organisation)) {
+            return Err(Refused::SegregationPayee(payee));
+        }
+        let currency = state.get::<Fund>(&fund).map(|record| record.currency);
+        if let Some(currency) = currency
+            && currency != amount.currency
+        {
+            return Err(Refused::CurrencyOther(amount.currency, currency));
+        }
+        if amount.minor > left {
+            return Err(Refused::InsufficientSource(amount.minor, left));
+        }
+        let id = object_id("refund", &cx.place.transaction);
+        let mut movement = Movement::in_fund(fund);
+        movement.transfer(account.clone(), Refund::payable(&id), amount.minor);
+        let postings = movement.check(state)?;
+        let refund = Refund {
+            fund,
+            from: account,
+            amount,
+            payee_account,
+            payee,
+            reason,
+            ordered_by: cx.organisation,
+            status: RefundStatus::Ordered,
+            paying_account: None,
+            execution_date: None,
+            entry: None,
+        };
+        Ok(RefundOrdered { id, refund, source, postings })
+    }
+}
+
+impl Effect for RefundOrdered {
+    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
+        match &self.source {
+            RefundSource::Suspense(SuspenseSource { account, entry }) => {
+                consume(*account, *entry, self.refund.amount.minor, state);
+            }
+            RefundSource::Prepaid(PrepaidTarget { payer, schedule }) => {
+                prepaid::take_latest(state, *payer, *schedule, self.refund.amount.minor);
+            }
+        }
+        state.put::<Refund>(self.id, self.refund.clone());
+    }
+
+    fn subjects(&self) -> Vec<RecordRef> {
+        vec![
+            RecordRef::of::<Refund>(&self.id),
+            RecordRef::of::<Fund>(&self.refund.fund),
+            RecordRef::of::<Organisation>(&self.refund.ordered_by),
+            self.source.subject(),
+        ]
+    }
+
+    fn postings(&self) -> Option<&Postings> {
+        Some(&self.postings)
+    }
+}

@@ -1,0 +1,149 @@
+//! `return_contribution`: an ordonnateur orders that money of a kept promise goes back to its funder.
+//!
+//! - Allowed: an active organisation with the role ordonnateur over the fund, of another group than the fund's comptables and than the funder.
+//! - Effect: what was received leaves the account that it went to, as far as it is still there, and becomes a refund to be paid.
+//! - Source: rulebook §3, table A (return of a contribution), and §4, 0303.
+
+use super::promise::{CreditedPart, Promise};
+use crate::{
+    accounts::{Movement, PostingError, Postings},
+    action::{Action, Effect, Place},
+    bank::refund::{Refund, RefundStatus},
+    history::RecordRef,
+    refusal::{refusals, signer_refusals},
+    registry::{
+        fund::Fund,
+        organisation::Organisation,
+        role::{Role, Scope},
+    },
+    signer::{Context, holder_of_group, same_group},
+    state::Overlay,
+    wire::message,
+};
+use octroi_primitives::*;
+use std::collections::BTreeSet;
+
+message! {
+    /// The payload.
+    pub struct ReturnContribution = ReturnContribution {
+        /// The promise that was kept.
+        pub promise: PromiseId,
+        /// How much.
+        pub amount: Amount [required],
+        /// To which account.
+        pub payee_account: Commitment,
+        /// Why.
+        pub reason: ReasonCode,
+    }
+
+    /// The event.
+    pub struct ContributionReturned = ContributionReturned {
+        /// The new refund.
+        pub id: Hash,
+        /// The promise.
+        pub promise: PromiseId,
+        /// What leaves which account.
+        pub parts: Vec<CreditedPart>,
+        /// The refund as it stands in the state.
+        pub refund: Refund [required],
+        /// Those accounts to the refund.
+        pub postings: Postings,
+    }
+}
+
+refusals! {
+    AmountBounds(Amount): Amount 1 "{0} is outside 1 ..= 10^15 minor units", "the amount is 0 or above the bound";
+    Suspended(OrganisationId): Suspended 1 "organisation {0} is not active", "the signer is suspended, merged or closed";
+    UnknownPromise(PromiseId): Unknown 1 "promise {0} does not exist", "the promise does not exist";
+    RoleMissing(String): Role 1 "{0}", "the signer does not hold the role in this scope, or too few of the signing keys are in offices that may use it";
+    SegregationComptable(OrganisationId): Segregation 1 "organisation {0} of the same group is comptable of the fund", "the signer's group releases payments of the fund";
+    SegregationFunder(OrganisationId): Segregation 2 "funder {0} is of the signer's group", "the signer's group gets the money";
+    CurrencyOther(Currency, Currency): Currency 1 "{0} is not the promise's currency {1}", "the amount is in another currency than the promise";
+    AmountReceived(u64, u64): Amount 2 "{0} minor units where {1} were received and did not go back", "the amount is more than what was received";
+    Insufficient(PostingError): Insufficient 1 "{0}", "the money has gone on: the account does not hold it any more";
+    Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
+}
+signer_refusals!(Refused);
+
+impl From<PostingError> for Refused {
+    fn from(error: PostingError) -> Self {
+        match error {
+            PostingError::Insufficient { .. } => Self::Insufficient(error),
+            PostingError::Overflow(_) => Self::Overflow(error),
+        }
+    }
+}
+
+impl Action for ReturnContribution {
+    type Event = ContributionReturned;
+    type Refused = Refused;
+
+    fn validate(&self) -> Result<(), Refused> {
+        if self.amount.is_valid_positive() { Ok(()) } else { Err(Refused::AmountBounds(self.amount)) }
+    }
+
+    fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<ContributionReturned, Refused> {
+        let Self { promise, amount, payee_account, reason } = *self;
+
+        cx.active(state)?;
+        let record = state.get::<Promise>(&promise).ok_or(Refused::UnknownPromise(promise))?;
+        let (fund, funder) = (record.fund, record.funder);
+        cx.authorise(state, Role::Ordonnateur, Scope::Fund(fund))?;
+        if let Some(holder) = holder_of_group(state, &cx.organisation, Role::Comptable, Scope::Fund(fund)) {
+            return Err(Refused::SegregationComptable(holder));
+        }
+        if same_group(state, &funder, &cx.organisation) {
+            return Err(Refused::SegregationFunder(funder));
+        }
+        if amount.currency != record.amount.currency {
+            return Err(Refused::CurrencyOther(amount.currency, record.amount.currency));
+        }
+        let there = record.received - record.returned;
+        if amount.minor > there {
+            return Err(Refused::AmountReceived(amount.minor, there));
+        }
+        let id = object_id("refund", &cx.place.transaction);
+        let parts = record.leaving(amount.minor);
+        let mut movement = Movement::in_fund(fund);
+        for CreditedPart { account, amount } in &parts {
+            movement.transfer(account.clone(), Refund::payable(&id), *amount);
+        }
+        let postings = movement.check(state)?;
+        let refund = Refund {
+            fund,
+            from: parts.first().expect("an amount above 0 leaves some account").account.clone(),
+            amount,
+            payee_account,
+            payee: Some(funder),
+            reason,
+            ordered_by: cx.organisation,
+            status: RefundStatus::Ordered,
+            paying_account: None,
+            execution_date: None,
+            entry: None,
+        };
+        Ok(ContributionReturned { id, promise, parts, refund, postings })
+    }
+}
+
+impl Effect for ContributionReturned {
+    fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
+        state.update::<Promise>(&self.promise, |promise| promise.give_back(&self.parts));
+        state.put::<Refund>(self.id, self.refund.clone());
+    }
+
+    fn subjects(&self) -> Vec<RecordRef> {
+        let mut subjects = BTreeSet::from([
+            RecordRef::of::<Refund>(&self.id),
+            RecordRef::of::<Promise>(&self.promise),
+            RecordRef::of::<Fund>(&self.refund.fund),
+            RecordRef::of::<Organisation>(&self.refund.ordered_by),
+        ]);
+        subjects.extend(self.refund.payee.map(|payee| RecordRef::of::<Organisation>(&payee)));
+        subjects.into_iter().collect()
+    }
+
+    fn postings(&self) -> Option<&Postings> {
+        Some(&self.postings)
+    }
+}

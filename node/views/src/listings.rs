@@ -12,7 +12,7 @@ use octroi_ledger::{
     levy::account::LevyAssessment,
     state::Key,
 };
-use octroi_primitives::{Identifier, OrganisationId};
+use octroi_primitives::{AssessmentId, Identifier, OrganisationId};
 use std::collections::BTreeSet;
 
 /// An object and the list it is added to.
@@ -25,6 +25,10 @@ pub(crate) struct Listing {
 pub(crate) fn listings(event: &Event) -> Vec<Listing> {
     fn of<K: Key>(object: &K, lists: impl IntoIterator<Item = List>) -> Vec<Listing> {
         lists.into_iter().map(|list| Listing { list, object: object.to_key_bytes() }).collect()
+    }
+    fn assessment(id: &AssessmentId, assessment: &LevyAssessment) -> Vec<Listing> {
+        let LevyAssessment { payer, schedule, .. } = assessment;
+        of(id, [List::AssessmentsOfPayer(*payer), List::AssessmentsOfSchedule(*schedule)])
     }
     match event {
         Event::RegisterOrganisation(_)
@@ -69,6 +73,19 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::ExpireVouchers(_)
         | Event::AttestStatement(_)
         | Event::MatchEntry(_)
+        | Event::UnmatchEntry(_)
+        | Event::OrderRefund(_)
+        | Event::BookCost(_)
+        | Event::ReleaseRefund(_)
+        | Event::ContributeInKind(_)
+        | Event::ReturnContribution(_)
+        | Event::CancelPromise(_)
+        | Event::ExpirePromise(_)
+        | Event::DeclareGroup(_)
+        | Event::AttestUsage(_)
+        | Event::DisputeLevy(_)
+        | Event::MarkOverdue(_)
+        | Event::PrescribeLevy(_)
         | Event::ScreenApplication(_)
         | Event::ReviewApplication(_)
         | Event::SubmitEvidence(_)
@@ -93,10 +110,18 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
             of(&event.id, [List::ProjectsOfOrganisation(event.project.holder), List::Projects])
         }
         Event::DeclareLevy(event) => of(&event.id, [List::DeclarationsOfPayer(event.declaration.payer)]),
-        Event::AssessLevy(event) => {
-            let LevyAssessment { payer, schedule, .. } = &event.assessment;
-            of(&event.id, [List::AssessmentsOfPayer(*payer), List::AssessmentsOfSchedule(*schedule)])
+        Event::AssessLevy(event) => assessment(&event.id, &event.assessment),
+        Event::ReassessLevy(event) => assessment(&event.id, &event.assessment),
+        Event::AssessByDefault(event) => {
+            let declaration = &event.assessed.assessment.declaration;
+            let mut added = of(declaration, [List::DeclarationsOfPayer(event.declaration.payer)]);
+            added.extend(assessment(&event.assessed.id, &event.assessed.assessment));
+            added
         }
+        Event::AnswerDispute(event) => match &event.accepted {
+            Some(accepted) => assessment(&accepted.id, &accepted.assessment),
+            None => Vec::new(),
+        },
         Event::ClosePeriod(event) => of(&event.period, [List::PeriodsOfFund(event.fund)]),
         Event::CloseDuePeriod(event) => match &event.closed {
             Some(closed) => of(&closed.period, [List::PeriodsOfFund(closed.fund)]),

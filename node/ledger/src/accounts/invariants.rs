@@ -337,7 +337,10 @@ fn kept(id: &PromiseId, promise: &Promise, found: &mut Found) {
     let credited: u128 = promise.credited.iter().map(|part| u128::from(part.amount)).sum();
     let stayed = u128::from(promise.received) - u128::from(promise.returned).min(promise.received.into());
     found.expect(Invariant::I9, credited == stayed, || {
-        format!("promise {id} received {} and returned {}, its accounts have {credited}", promise.received, promise.returned)
+        format!(
+            "promise {id} received {} and returned {}, its accounts have {credited}",
+            promise.received, promise.returned
+        )
     });
 }
 

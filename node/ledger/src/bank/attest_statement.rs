@@ -526,15 +526,10 @@ mod tests {
             state.put::<LevyAccount>(key, record);
             let (payer, schedule, period) = key;
             let tax = Amount::eur(7);
-            state.put::<LevyAssessment>(levy, LevyAssessment {
-                payer,
-                schedule,
-                period,
-                declaration,
-                version: 1,
-                tax,
-                replaced_by: None,
-            });
+            state.put::<LevyAssessment>(
+                levy,
+                LevyAssessment { payer, schedule, period, declaration, version: 1, tax, replaced_by: None },
+            );
         });
         network.suspend("lab");
         let good = network.statement(vec![entry("b", 50, Some(Reference::of(ReferenceKind::Levy, levy.hash())))]);

@@ -160,3 +160,90 @@ impl Effect for CostBooked {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::AccountBalance,
+        action::{Kind, Payload},
+        fixture::{
+            self, IntoPayload, Network, account, fund, id,
+            money::{self, entry, entry_key},
+        },
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for BookCost {
+        fn into_payload(self) -> Payload {
+            Payload::BookCost(self)
+        }
+    }
+
+    fn book(text: &str, minor: u64, explained_by: Option<&str>) -> BookCost {
+        BookCost {
+            account: account(),
+            entry: entry_key(text),
+            amount: Amount::eur(minor),
+            explained_by: explained_by.map(entry_key),
+            reason: ReasonCode::new("charge").unwrap(),
+        }
+    }
+
+    fn put(network: &mut Network, account: Account, balance: Balance) {
+        network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
+    }
+
+    /// A charge of 30, a mistaken debit of 200, and the credit of 200 that gave it back.
+    fn charged() -> Network {
+        let mut network = money::network();
+        let lines = vec![entry("in", 1_000, None), entry("fee", -30, None), entry("wrong", -200, None)];
+        network.attest(network.statement(lines));
+        network.receive("back", 200, None);
+        network
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = charged();
+        network.edit(|state| {
+            state.put::<RoleGrant>((id("lab"), Role::Comptable, Scope::Fund(fund())), RoleGrant { change: None });
+        });
+        network.suspend("lab");
+        let nowhere = BookCost { account: BankAccountId::ZERO, ..book("never", 31, None) };
+        let dollars = BookCost { amount: Amount::new(31, Currency::new("USD").unwrap()), ..book("fee", 31, None) };
+        let table: Vec<(&str, BookCost)> = vec![
+            ("lab", book("fee", 0, None)),
+            ("lab", nowhere.clone()),
+            ("region", nowhere),
+            ("region", book("never", 31, None)),
+            ("bank", book("never", 31, None)),
+            ("bank", book("in", 31, Some("fee"))),
+            ("bank", book("fee", 31, Some("wrong"))),
+            ("bank", dollars),
+            ("bank", book("fee", 31, Some("back"))),
+            ("bank", book("wrong", 200, Some("small"))),
+            ("bank", book("fee", 30, None)),
+        ];
+        network.receive("small", 5, None);
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        put(&mut network, Account::Costs { fund: fund() }, Balance::MAX);
+        reached.push(network.refusal("bank", book("fee", 30, None)));
+        fixture::assert_all_reached(Kind::BookCost, &reached);
+    }
+
+    #[test]
+    fn a_charge_is_a_cost_and_a_mistake_that_came_back_is_none() {
+        let mut network = charged();
+        fixture::assert_round_trips(&book("fee", 30, Some("back")).into_payload());
+        put(&mut network, Account::Costs { fund: fund() }, -100);
+        put(&mut network, Account::Unallocated { fund: fund(), source: Code::new("other").unwrap() }, 0);
+        network.run("bank", book("wrong", 150, Some("back"))).unwrap();
+        network.run("bank", book("wrong", 50, Some("back"))).unwrap();
+        network.run("bank", book("fee", 30, None)).unwrap();
+        assert_eq!(network.balance(&Account::Unexplained { account: account() }), 0);
+        assert_eq!(network.balance(&Account::Costs { fund: fund() }), -70);
+        assert_eq!(network.balance(&Account::Suspense { account: account() }), -1_000);
+        assert_eq!(network.refusal("bank", book("fee", 1, None)), "AmountEntry");
+    }
+}

@@ -289,9 +289,7 @@ impl Target {
     /// Whether it can still be paid: a promise not kept in full, a levy that is assessed and has something open.
     pub(super) fn is_open(&self, entry: &BankEntry, state: &Overlay<'_>) -> bool {
         match self {
-            Self::Promise(id) => {
-                state.get::<Promise>(id).is_some_and(|promise| promise.open_on(entry.value_date) > 0)
-            }
+            Self::Promise(id) => state.get::<Promise>(id).is_some_and(|promise| promise.open_on(entry.value_date) > 0),
             Self::Levy(LevyTarget { payer, schedule, period }) => {
                 let account = state.get::<LevyAccount>(&(*payer, *schedule, *period));
                 account.is_some_and(|account| account.assessment.is_some())
@@ -309,9 +307,7 @@ impl Target {
     /// leaves them owed; one whose charges leave their range takes nothing.
     pub(super) fn open(&self, entry: &BankEntry, at: LegalDate, state: &Overlay<'_>) -> Option<u64> {
         match self {
-            Self::Promise(id) => {
-                Some(state.get::<Promise>(id).map_or(0, |promise| promise.open_on(entry.value_date)))
-            }
+            Self::Promise(id) => Some(state.get::<Promise>(id).map_or(0, |promise| promise.open_on(entry.value_date))),
             Self::Levy(LevyTarget { payer, schedule, period }) => {
                 let payment = Payment { amount: u64::MAX, value_date: entry.value_date, at };
                 let settled = settle(state, *payer, *schedule, *period, payment).unwrap_or_default();

@@ -236,3 +236,96 @@ impl Effect for RefundOrdered {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{
+        accounts::AccountBalance,
+        action::{Event, Kind, Payload},
+        bank::{match_entry::MatchEntry, matching::Target},
+        fixture::{
+            self, IntoPayload, Network, account, commitment, fund, id,
+            money::{self, entry_key, schedule_code, target},
+        },
+        levy::prepaid::PrepaidLevy,
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for OrderRefund {
+        fn into_payload(self) -> Payload {
+            Payload::OrderRefund(self)
+        }
+    }
+
+    pub(crate) fn of_entry(text: &str, minor: u64) -> OrderRefund {
+        OrderRefund {
+            source: RefundSource::Suspense(SuspenseSource { account: account(), entry: entry_key(text) }),
+            amount: Amount::eur(minor),
+            payee_account: commitment("payee"),
+            reason: ReasonCode::new("mistaken").unwrap(),
+        }
+    }
+
+    fn of_prepaid(minor: u64) -> OrderRefund {
+        let source = PrepaidTarget { payer: id("reuser"), schedule: schedule_code("royalty") };
+        OrderRefund { source: RefundSource::Prepaid(source), ..of_entry("a", minor) }
+    }
+
+    fn put(network: &mut Network, account: Account, balance: Balance) {
+        network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = money::network();
+        network.receive("a", 100, None);
+        network.edit(|state| {
+            for (who, role) in [("bank", Role::Ordonnateur), ("lab", Role::Ordonnateur), ("reuser", Role::Ordonnateur)]
+            {
+                state.put::<RoleGrant>((id(who), role, Scope::Fund(fund())), RoleGrant { change: None });
+            }
+        });
+        network.suspend("lab");
+        let dollars = OrderRefund { amount: Amount::new(101, Currency::new("USD").unwrap()), ..of_entry("a", 1) };
+        let table: Vec<(&str, OrderRefund)> = vec![
+            ("lab", of_entry("never", 0)),
+            ("lab", of_entry("never", 1)),
+            ("university", of_entry("never", 1)),
+            ("university", of_entry("a", 1)),
+            ("bank", of_prepaid(1)),
+            ("reuser", of_prepaid(1)),
+            ("region", dollars),
+            ("region", of_entry("a", 101)),
+        ];
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        put(&mut network, Account::Suspense { account: account() }, -99);
+        reached.push(network.refusal("region", of_entry("a", 100)));
+        put(&mut network, Account::Suspense { account: account() }, Balance::MAX);
+        reached.push(network.refusal("region", of_entry("a", 100)));
+        fixture::assert_all_reached(Kind::OrderRefund, &reached);
+    }
+
+    #[test]
+    fn suspense_and_prepaid_money_become_refunds_and_the_latest_prepaid_leaves_first() {
+        let mut network = money::network();
+        fixture::assert_round_trips(&of_entry("a", 1).into_payload());
+        fixture::assert_round_trips(&of_prepaid(1).into_payload());
+        let mut late = money::entry("b", 70, None);
+        late.value_date = money::date(2027, 1, 3);
+        network.attest(network.statement(vec![money::entry("a", 100, None), late]));
+        for (text, minor) in [("a", 60), ("b", 70)] {
+            let prepaid = Target::Prepaid(PrepaidTarget { payer: id("reuser"), schedule: schedule_code("royalty") });
+            let payload =
+                MatchEntry { account: account(), entry: entry_key(text), targets: vec![target(prepaid, minor)] };
+            network.run("bank", Payload::MatchEntry(payload)).unwrap();
+        }
+        let Ok(Event::OrderRefund(event)) = network.run("region", of_entry("a", 40)) else { panic!("ordered") };
+        assert_eq!(network.balance(&Refund::payable(&event.id)), -40);
+        network.run("region", of_prepaid(80)).unwrap();
+        let left = network.state.get::<PrepaidLevy>(&(id("reuser"), schedule_code("royalty"))).unwrap();
+        let left: Vec<(LegalDate, u64)> = left.parts.iter().map(|part| (part.value_date, part.amount)).collect();
+        assert_eq!(left, [(money::date(2027, 1, 3), 50)], "60 of 4 January and 20 of the day before have left");
+        network.assert_sound();
+    }
+}

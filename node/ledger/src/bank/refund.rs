@@ -73,9 +73,7 @@ impl Refund {
 
     /// Whether a debit of so many minor units from this account is this refund's.
     pub fn is_paid_by(&self, account: &BankAccountId, minor: u64) -> bool {
-        self.status == RefundStatus::InTransit
-            && self.paying_account == Some(*account)
-            && self.amount.minor == minor
+        self.status == RefundStatus::InTransit && self.paying_account == Some(*account) && self.amount.minor == minor
     }
 }
 

@@ -143,3 +143,105 @@ impl Effect for RefundReleased {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::AccountBalance,
+        action::{Event, Kind, Payload},
+        bank::{attest_statement::BankFinding, entry::BankEntry, order_refund::tests::of_entry},
+        fixture::{
+            self, IntoPayload, Network, account, commitment, fund, id,
+            money::{self, entry, entry_key},
+        },
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for ReleaseRefund {
+        fn into_payload(self) -> Payload {
+            Payload::ReleaseRefund(self)
+        }
+    }
+
+    fn release(network: &Network, refund: Hash) -> ReleaseRefund {
+        ReleaseRefund {
+            refund,
+            from_account: account(),
+            payee_account: commitment("payee"),
+            execution_date: network.today(),
+        }
+    }
+
+    fn ordered(network: &mut Network, text: &str, minor: u64) -> Hash {
+        let Ok(Event::OrderRefund(event)) = network.run("region", of_entry(text, minor)) else { panic!("ordered") };
+        event.id
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = money::network();
+        network.receive("a", 100, None);
+        let (waits, done) = (ordered(&mut network, "a", 60), ordered(&mut network, "a", 40));
+        network.run("bank", release(&network, done)).unwrap();
+        let foreign = BankAccountId::new(hash("fixture-account", &[b"other"]));
+        network.edit(|state| {
+            for who in ["lab", "region"] {
+                state.put::<RoleGrant>((id(who), Role::Comptable, Scope::Fund(fund())), RoleGrant { change: None });
+            }
+            state.put::<BankAccount>(foreign, BankAccount::opened(FundCode::new("other").unwrap(), 1, 0));
+        });
+        network.suspend("lab");
+        let with = |id: Hash, change: &dyn Fn(&mut ReleaseRefund)| {
+            let mut asked = release(&network, id);
+            change(&mut asked);
+            asked
+        };
+        let yesterday = network.today().plus_days(-1).unwrap();
+        let table: Vec<(&str, ReleaseRefund)> = vec![
+            ("lab", with(Hash::ZERO, &|_| {})),
+            ("university", with(Hash::ZERO, &|_| {})),
+            ("university", with(waits, &|_| {})),
+            ("region", with(waits, &|it| it.from_account = BankAccountId::ZERO)),
+            ("region", with(done, &|_| {})),
+            ("bank", with(done, &|it| it.from_account = foreign)),
+            ("bank", with(waits, &|it| (it.from_account, it.payee_account) = (foreign, commitment("other")))),
+            ("bank", with(waits, &|it| (it.payee_account, it.execution_date) = (commitment("other"), yesterday))),
+            ("bank", with(waits, &|it| it.execution_date = yesterday)),
+        ];
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        let put = |network: &mut Network, account: Account, balance| {
+            network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
+        };
+        let asked = release(&network, waits);
+        put(&mut network, Account::Bank { account: account() }, 99);
+        reached.push(network.refusal("bank", asked.clone()));
+        put(&mut network, Account::Bank { account: account() }, 100);
+        put(&mut network, Refund::payable(&waits), -59);
+        reached.push(network.refusal("bank", asked.clone()));
+        put(&mut network, Refund::payable(&waits), Balance::MAX);
+        reached.push(network.refusal("bank", asked));
+        fixture::assert_all_reached(Kind::ReleaseRefund, &reached);
+    }
+
+    #[test]
+    fn the_equal_debit_with_its_reference_pays_a_refund_and_any_other_is_unexplained() {
+        let mut network = money::network();
+        network.receive("a", 200, None);
+        let id = ordered(&mut network, "a", 60);
+        fixture::assert_round_trips(&release(&network, id).into_payload());
+        network.run("bank", release(&network, id)).unwrap();
+        network.assert_sound();
+        let reference = Some(Refund::reference(&id));
+        let event =
+            network.attest(network.statement(vec![entry("less", -59, reference), entry("paid", -60, reference)]));
+        assert_eq!(event.findings, [BankFinding::UnexplainedDebit]);
+        let refund = network.state.get::<Refund>(&id).unwrap();
+        assert_eq!((refund.status, refund.entry), (RefundStatus::Paid, Some(entry_key("paid"))));
+        assert_eq!(network.balance(&Refund::in_transit(&id)), 0);
+        assert_eq!(in_transit_from(&network.state.overlay(), &account()), 0);
+        let debit = network.state.get::<BankEntry>(&(account(), entry_key("paid"))).unwrap();
+        assert_eq!(debit.payout, Some(PayoutId::new(id)));
+        network.assert_sound();
+    }
+}

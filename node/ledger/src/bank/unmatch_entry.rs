@@ -191,11 +191,8 @@ mod tests {
         let mut credit = money::entry("a", 15_000, None);
         credit.value_date = date(2027, 7, 2);
         network.attest(network.statement(vec![credit]));
-        let targets = vec![
-            target(Target::Promise(promise), 700),
-            target(royalty("2027Q1"), 10_060),
-            target(prepaid(), 300),
-        ];
+        let targets =
+            vec![target(Target::Promise(promise), 700), target(royalty("2027Q1"), 10_060), target(prepaid(), 300)];
         let payload = MatchEntry { account: account(), entry: entry_key("a"), targets };
         network.run("bank", Payload::MatchEntry(payload)).unwrap();
         (network, promise)

@@ -277,10 +277,19 @@ mod tests {
             ("lab", hours()),
             ("asso1", hours()),
             ("region", with(|it| (it.fund, it.project) = (other, Some(ProjectId::ZERO)))),
-            ("region", with(|it| (it.project, it.schedule, it.period) = (Some(ProjectId::ZERO), levy("none", "2026").0, levy("none", "2026").1))),
+            (
+                "region",
+                with(|it| {
+                    (it.project, it.schedule, it.period) =
+                        (Some(ProjectId::ZERO), levy("none", "2026").0, levy("none", "2026").1)
+                }),
+            ),
             ("region", with(|it| (it.schedule, it.period) = levy("none", "2026"))),
             ("region", with(|it| (it.schedule, it.period) = levy("dst", "2025"))),
-            ("region", with(|it| ((it.schedule, it.period), it.estimate.currency) = (levy("royalty", "2025Q1"), dollar))),
+            (
+                "region",
+                with(|it| ((it.schedule, it.period), it.estimate.currency) = (levy("royalty", "2025Q1"), dollar)),
+            ),
             ("region", with(|it| (it.estimate.currency, it.given_on) = (dollar, date(2027, 1, 5)))),
             ("region", with(|it| it.given_on = date(2027, 1, 5))),
             ("region", hours()),

@@ -77,12 +77,7 @@ mod tests {
     };
 
     fn decide(network: &fixture::Network, promise: PromiseId) -> &'static str {
-        let place = Place {
-            height: Height(1),
-            time: network.now(),
-            receipt: 0,
-            transaction: TransactionId::ZERO,
-        };
+        let place = Place { height: Height(1), time: network.now(), receipt: 0, transaction: TransactionId::ZERO };
         let overlay = network.state.overlay();
         let decided = crate::action::decide_duty(Kind::ExpirePromise, promise.hash(), &place, &overlay);
         fixture::variant(decided.expect("a duty"))
@@ -106,7 +101,9 @@ mod tests {
         network.advance_to(BlockTime(date(2029, 1, 1).start_time().0 - 1));
         assert_eq!(network.state.get::<Promise>(&promise).unwrap().status, PromiseStatus::Open);
         let receipts = network.advance(1);
-        assert!(receipts.iter().any(|receipt| receipt.event().is_some_and(|event| event.kind() == Kind::ExpirePromise)));
+        assert!(
+            receipts.iter().any(|receipt| receipt.event().is_some_and(|event| event.kind() == Kind::ExpirePromise))
+        );
         assert_eq!(network.state.get::<Promise>(&promise).unwrap().status, PromiseStatus::Expired);
         network.advance(2 * fixture::DAY);
         let on = |text, day| {

@@ -147,3 +147,90 @@ impl Effect for ContributionReturned {
         Some(&self.postings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::{Account, AccountBalance},
+        action::{Event, Kind, Payload},
+        fixture::{self, IntoPayload, Network, commitment, fund, id, money},
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for ReturnContribution {
+        fn into_payload(self) -> Payload {
+            Payload::ReturnContribution(self)
+        }
+    }
+
+    fn back(promise: PromiseId, minor: u64) -> ReturnContribution {
+        let reason = ReasonCode::new("conditions").unwrap();
+        ReturnContribution { promise, amount: Amount::eur(minor), payee_account: commitment("payee"), reason }
+    }
+
+    /// `university` orders in the place of `region`, which promised.
+    fn kept(earmark: Option<&str>) -> (Network, PromiseId) {
+        let mut network = money::network();
+        network.edit(|state| {
+            for who in ["university", "lab", "bank"] {
+                state.put::<RoleGrant>((id(who), Role::Ordonnateur, Scope::Fund(fund())), RoleGrant { change: None });
+            }
+        });
+        let promise = network.promise(100, earmark);
+        network.receive("kept", 100, Some(Reference::of(ReferenceKind::Promise, promise.hash())));
+        (network, promise)
+    }
+
+    fn contributions() -> Account {
+        Account::Unallocated { fund: fund(), source: Code::new("contribution").unwrap() }
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let (mut network, promise) = kept(None);
+        network.suspend("lab");
+        let dollars =
+            ReturnContribution { amount: Amount::new(101, Currency::new("USD").unwrap()), ..back(promise, 1) };
+        let table: Vec<(&str, ReturnContribution)> = vec![
+            ("lab", back(PromiseId::ZERO, 0)),
+            ("lab", back(PromiseId::ZERO, 1)),
+            ("consumers", back(PromiseId::ZERO, 1)),
+            ("consumers", back(promise, 1)),
+            ("bank", back(promise, 1)),
+            ("region", back(promise, 1)),
+            ("university", dollars),
+            ("university", back(promise, 101)),
+        ];
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        let put = |network: &mut Network, balance| {
+            network.edit(|state| {
+                state.put::<AccountBalance>(contributions(), AccountBalance { fund: fund(), balance });
+            });
+        };
+        put(&mut network, -99);
+        reached.push(network.refusal("university", back(promise, 100)));
+        put(&mut network, Balance::MAX);
+        reached.push(network.refusal("university", back(promise, 100)));
+        fixture::assert_all_reached(Kind::ReturnContribution, &reached);
+    }
+
+    #[test]
+    fn money_goes_back_from_where_it_went_and_only_once() {
+        for earmark in [None, Some("startups")] {
+            let (mut network, promise) = kept(earmark);
+            fixture::assert_round_trips(&back(promise, 1).into_payload());
+            let Ok(Event::ReturnContribution(event)) = network.run("university", back(promise, 70)) else { panic!() };
+            let from = match earmark {
+                None => contributions(),
+                Some(code) => Account::Envelope { fund: fund(), envelope: fixture::envelope(code) },
+            };
+            assert_eq!(event.refund.from, from);
+            assert_eq!(network.balance(&from), -30);
+            assert_eq!(network.balance(&Refund::payable(&event.id)), -70);
+            assert_eq!(network.state.get::<Promise>(&promise).unwrap().returned, 70);
+            assert_eq!(network.refusal("university", back(promise, 31)), "AmountReceived");
+            network.assert_sound();
+        }
+    }
+}

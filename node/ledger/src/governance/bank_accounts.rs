@@ -80,9 +80,7 @@ fn fit(attestors: &[OrganisationId], needed: u32, fund: FundCode, state: &Overla
         if !groups.insert(group(state, attestor)) {
             return Err(Fault::Segregation(format!("the group of {attestor} attests twice")));
         }
-        for (role, excluded) in
-            [(Role::Ordonnateur, true), (Role::Comptable, needed < 2), (Role::Auditor, true)]
-        {
+        for (role, excluded) in [(Role::Ordonnateur, true), (Role::Comptable, needed < 2), (Role::Auditor, true)] {
             if excluded && holder_of_group(state, attestor, role, Scope::Fund(fund)).is_some() {
                 return Err(Fault::Segregation(format!("the group of {attestor} is {role} of fund {fund}")));
             }
@@ -274,8 +272,7 @@ mod tests {
 
     fn fault(asked: &RegisterBankAccount) -> String {
         let network = money::network();
-        let place =
-            Place { height: Height(1), time: network.now(), receipt: 0, transaction: TransactionId::ZERO };
+        let place = Place { height: Height(1), time: network.now(), receipt: 0, transaction: TransactionId::ZERO };
         let refused = RegisterBankAccount::enact(asked, &ChangeId::ZERO, &place, &network.state.overlay());
         refused.unwrap_err().to_string()
     }
@@ -286,11 +283,18 @@ mod tests {
         assert!(fault(&register(&["audit"], 1)).contains("auditor"));
         assert!(fault(&register(&["bank"], 1)).contains("comptable"));
         assert!(fault(&register(&["bank", "bank_branch"], 2)).contains("twice"));
-        assert!(fault(&RegisterBankAccount { account: account(), ..register(&["bank", "lab"], 2) }).contains("registered"));
-        assert!(fault(&RegisterBankAccount { fund: FundCode::new("other").unwrap(), ..register(&["lab"], 1) }).contains("fund"));
+        assert!(
+            fault(&RegisterBankAccount { account: account(), ..register(&["bank", "lab"], 2) }).contains("registered")
+        );
+        assert!(
+            fault(&RegisterBankAccount { fund: FundCode::new("other").unwrap(), ..register(&["lab"], 1) })
+                .contains("fund")
+        );
         let network = money::network();
         assert!(known(&[OrganisationId::ZERO], &network.state.overlay()).is_err());
-        assert!(shape(&[], 0).is_err() && shape(&[id("lab")], 2).is_err() && shape(&[id("lab"), id("lab")], 1).is_err());
+        assert!(
+            shape(&[], 0).is_err() && shape(&[id("lab")], 2).is_err() && shape(&[id("lab"), id("lab")], 1).is_err()
+        );
         assert!(shape(&[id("lab"), id("bank")], 2).is_ok());
     }
 

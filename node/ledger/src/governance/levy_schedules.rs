@@ -82,9 +82,9 @@ fn check(asked: &PublishLevySchedule, today: LegalDate, state: &Overlay<'_>) -> 
     match timing {
         Timing::Retroactive => Ok(()),
         Timing::Ahead if first > today => Ok(()),
-        Timing::Ahead => Err(Fault::Window(format!(
-            "it governs the chargeable event of {first}, which is not after today, {today}"
-        ))),
+        Timing::Ahead => {
+            Err(Fault::Window(format!("it governs the chargeable event of {first}, which is not after today, {today}")))
+        }
     }
 }
 
@@ -134,12 +134,7 @@ impl Motion for PublishLevySchedule {
         Some(asked.schedule.fund)
     }
 
-    fn enact(
-        asked: &Self,
-        _: &ChangeId,
-        place: &Place,
-        state: &Overlay<'_>,
-    ) -> Result<Effects, enact_change::Refused> {
+    fn enact(asked: &Self, _: &ChangeId, place: &Place, state: &Overlay<'_>) -> Result<Effects, enact_change::Refused> {
         check(asked, place.date(), state)?;
         Ok(Effects::default())
     }

@@ -82,12 +82,7 @@ impl Motion for WriteOff {
         fund_of(state, &asked.schedule)
     }
 
-    fn enact(
-        asked: &Self,
-        _: &ChangeId,
-        place: &Place,
-        state: &Overlay<'_>,
-    ) -> Result<Effects, enact_change::Refused> {
+    fn enact(asked: &Self, _: &ChangeId, place: &Place, state: &Overlay<'_>) -> Result<Effects, enact_change::Refused> {
         let account = asked.account(state)?;
         let ended = LevyEnded::charged(asked.key(), account, place.date(), state)
             .map_err(|large| Fault::Overflow(large.to_string()))?;

@@ -167,6 +167,9 @@ impl Action for AnswerDispute {
         let (payer, schedule, period) = record.key();
         cx.authorise(state, Role::LevyAuthority, Scope::Schedule(schedule))?;
         let fund = fund_of(state, &schedule).ok_or(Refused::UnknownDispute(self.dispute))?;
+        if let Some(figures) = &self.figures {
+            names_its_period(figures, record, state)?;
+        }
         if same_group(state, &payer, &cx.organisation) {
             return Err(Refused::SegregationPayer(payer));
         }
@@ -199,6 +202,17 @@ impl Action for AnswerDispute {
     }
 }
 
+/// The figures are of the disputed period, and every name in them is one of the version's.
+fn names_its_period(figures: &DeclareLevy, record: &LevyDispute, state: &Overlay<'_>) -> Result<(), Refused> {
+    let (_, schedule, period) = record.key();
+    if (figures.schedule, figures.period) != (schedule, period) {
+        return Err(Refused::ReferenceFigures(schedule, period));
+    }
+    let account = state.get::<LevyAccount>(&record.key()).expect("a dispute is of an account");
+    let version = version_of(state, &schedule, account).expect("a disputed account is assessed by a version");
+    Ok(figures.names_only(version)?)
+}
+
 /// The new assessment that the figures give.
 fn accept(
     figures: &DeclareLevy,
@@ -208,13 +222,9 @@ fn accept(
     state: &Overlay<'_>,
 ) -> Result<Answer, Refused> {
     let key: LevyKey = record.key();
-    let (_, schedule, period) = key;
-    if (figures.schedule, figures.period) != (schedule, period) {
-        return Err(Refused::ReferenceFigures(schedule, period));
-    }
+    let (_, schedule, _) = key;
     let account = state.get::<LevyAccount>(&key).expect("a dispute is of an account");
     let version = version_of(state, &schedule, account).expect("a disputed account is assessed by a version");
-    figures.names_only(version)?;
     figures.check_figures(version, fund, state)?;
     let corrected = correction::correct(key, account, figures, version, FirstFrom::Provision, place, state)?;
     let LevyCorrection { tax_before, tax, given_back, .. } = &corrected.correction;
@@ -268,5 +278,120 @@ impl Effect for DisputeAnswered {
 
     fn postings(&self) -> Option<&Postings> {
         Some(&self.postings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::AccountBalance,
+        action::{Event, Kind, Payload},
+        fixture::{
+            self, IntoPayload, Network, commitment, fund, id,
+            money::{date, schedule_code},
+        },
+        levy::{
+            account::LevyFlag,
+            dispute_levy::tests::dispute,
+            reassess_levy::tests::{assessed, figures, pay, prepaid_account, royalties},
+        },
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for AnswerDispute {
+        fn into_payload(self) -> Payload {
+            Payload::AnswerDispute(self)
+        }
+    }
+
+    fn answer(dispute: Hash, figures: Option<DeclareLevy>) -> AnswerDispute {
+        let reason = ReasonCode::new("checked").unwrap();
+        AnswerDispute { dispute, figures, reason, answer: commitment("answer") }
+    }
+
+    fn disputed(paid: u64, of: u64) -> (Network, Hash) {
+        let (mut network, first) = assessed();
+        pay(&mut network, "paid", paid, date(2027, 4, 1));
+        let Ok(Event::DisputeLevy(event)) = network.run("reuser", dispute(first.id, of)) else { panic!() };
+        (network, event.id)
+    }
+
+    fn run(network: &mut Network, asked: AnswerDispute) -> DisputeAnswered {
+        match network.run("data", asked) {
+            Ok(Event::AnswerDispute(event)) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let (mut network, open) = disputed(10_000, 4_000);
+        let second = network.assess_calls("2027Q2", 2_000_000);
+        let Ok(Event::DisputeLevy(done)) = network.run("reuser", dispute(second.id, 1)) else { panic!() };
+        run(&mut network, answer(done.id, None));
+        network.edit(|state| {
+            let key = (id("reuser"), Role::LevyAuthority, Scope::Schedule(schedule_code("royalty")));
+            state.put::<RoleGrant>(key, RoleGrant { change: None });
+        });
+        network.suspend("lab");
+        let with = |change: &dyn Fn(&mut DeclareLevy)| {
+            let mut given = figures("2027Q1", 1_500_000);
+            change(&mut given);
+            Some(given)
+        };
+        let dollar = Currency::new("USD").unwrap();
+        let nothing = Hash::ZERO;
+        let table: Vec<(&str, AnswerDispute)> = vec![
+            ("lab", answer(nothing, with(&|it| it.world_receipts.minor = Amount::MAX_MINOR + 1))),
+            ("lab", answer(nothing, with(&|it| it.local_receipts.currency = dollar))),
+            ("lab", answer(nothing, with(&|it| it.services.clear()))),
+            ("lab", answer(nothing, None)),
+            ("region", answer(nothing, None)),
+            ("region", answer(open, None)),
+            ("data", answer(open, with(&|it| it.period = "2027Q2".parse().unwrap()))),
+            ("data", answer(open, with(&|it| it.services[0].code = ServiceCode::new("maps").unwrap()))),
+            ("reuser", answer(open, None)),
+            ("data", answer(done.id, None)),
+            ("data", answer(open, with(&|it| it.services[0].units = Some(2_000_000)))),
+        ];
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        let put = |network: &mut Network, account: Account, balance| {
+            network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
+        };
+        put(&mut network, Account::Provision { fund: fund() }, 0);
+        reached.push(network.refusal("data", answer(open, None)));
+        reached.push(network.refusal("data", answer(open, with(&|it| it.services[0].units = Some(u64::MAX)))));
+        put(&mut network, Account::Provision { fund: fund() }, -4_000);
+        put(&mut network, royalties(), Balance::MIN);
+        reached.push(network.refusal("data", answer(open, None)));
+        fixture::assert_all_reached(Kind::AnswerDispute, &reached);
+    }
+
+    #[test]
+    fn a_rejected_dispute_frees_what_was_held() {
+        let (mut network, open) = disputed(10_000, 4_000);
+        fixture::assert_round_trips(&answer(open, None).into_payload());
+        let event = run(&mut network, answer(open, None));
+        assert_eq!((event.status, event.released), (DisputeStatus::Rejected, 4_000));
+        assert_eq!(network.balance(&Account::Provision { fund: fund() }), 0);
+        assert_eq!(network.balance(&royalties()), -10_000);
+        assert!(!network.royalty("2027Q1").has(LevyFlag::Disputed));
+        network.assert_sound();
+    }
+
+    #[test]
+    fn an_accepted_dispute_lowers_the_tax_out_of_the_provision_and_frees_the_rest() {
+        let (mut network, open) = disputed(10_000, 4_000);
+        let asked = answer(open, Some(figures("2027Q1", 1_700_000)));
+        fixture::assert_round_trips(&asked.clone().into_payload());
+        let event = run(&mut network, asked);
+        let accepted = event.accepted.unwrap();
+        assert_eq!(accepted.assessment.tax, Amount::eur(7_000));
+        assert_eq!((accepted.correction.given_back.provision, event.released), (3_000, 1_000));
+        assert_eq!(network.balance(&prepaid_account()), -3_000);
+        assert_eq!(network.balance(&royalties()), -7_000);
+        assert_eq!(network.balance(&Account::Provision { fund: fund() }), 0);
+        network.assert_sound();
     }
 }

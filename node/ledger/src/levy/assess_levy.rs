@@ -8,9 +8,9 @@
 
 use super::{
     account::{Filing, LevyAccount, LevyAssessment, LevyDeclaration, LevyFlag, LevyKey, SettledPeriod, up_to},
+    attest_usage::{AttestedUnits, LevyUsage},
     compute::{LevyStep, Sheet, TooLarge, compute},
     declare_group::{LevyGroup, group_key},
-    attest_usage::{AttestedUnits, LevyUsage},
     late::{LateTerms, instalments, post_payment},
     prepaid,
     schedule::{LevySchedule, ScheduleVersion},
@@ -426,11 +426,14 @@ mod tests {
         ];
         let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
         // Prepaid money that no receivable can take: the counterpart of what is owed was taken away.
+        let payer = (id("reuser"), schedule_code("royalty"));
+        network.edit(|state| prepaid::add(state, payer.0, payer.1, date(2027, 1, 4), 50_000));
         put_balance(&mut network, prepaid(), -50_000);
         put_balance(&mut network, Account::Uncollected { fund: fund() }, 0);
         let drained = network.refusal("data", assess("2027Q1", current));
         reached.push(drained);
         reached.push(network.refusal("data", assess("2026Q4", dear)));
+        network.edit(|state| assert_eq!(prepaid::take_latest(state, payer.0, payer.1, 50_000).len(), 1));
         put_balance(&mut network, prepaid(), 0);
         put_balance(&mut network, Account::Uncollected { fund: fund() }, Balance::MIN);
         reached.push(network.refusal("data", assess("2027Q1", current)));

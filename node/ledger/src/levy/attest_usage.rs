@@ -163,3 +163,86 @@ impl Effect for UsageAttested {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind, Payload},
+        fixture::{
+            self, IntoPayload, commitment, id,
+            money::{self, date, schedule_code},
+        },
+        registry::role::RoleGrant,
+    };
+
+    impl IntoPayload for AttestUsage {
+        fn into_payload(self) -> Payload {
+            Payload::AttestUsage(self)
+        }
+    }
+
+    fn usage(period: &str, units: u64) -> AttestUsage {
+        AttestUsage {
+            payer: id("reuser"),
+            schedule: schedule_code("royalty"),
+            period: period.parse().unwrap(),
+            units: vec![AttestedUnits { service: ServiceCode::new("ads").unwrap(), units }],
+            evidence: commitment("logs"),
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut AttestUsage)) -> AttestUsage {
+        let mut asked = usage("2027Q1", 5);
+        change(&mut asked);
+        asked
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = money::network();
+        network.advance_to(date(2027, 7, 2).start_time());
+        network.assess_calls("2027Q1", 1);
+        network.edit(|state| {
+            for (who, schedule) in [("lab", "royalty"), ("data", "none"), ("data", "dst"), ("reuser", "royalty")] {
+                let key = (id(who), Role::DataHolder, Scope::Schedule(schedule_code(schedule)));
+                state.put::<RoleGrant>(key, RoleGrant { change: None });
+            }
+        });
+        network.suspend("lab");
+        let nobody = OrganisationId::ZERO;
+        let other = || vec![AttestedUnits { service: ServiceCode::new("maps").unwrap(), units: 1 }];
+        let table: Vec<(&str, AttestUsage)> = vec![
+            ("lab", with(|it| it.units = vec![])),
+            ("lab", with(|_| {})),
+            ("region", with(|_| {})),
+            ("data", with(|it| (it.schedule, it.payer) = (schedule_code("none"), nobody))),
+            ("data", with(|it| (it.payer, it.period) = (nobody, "2027".parse().unwrap()))),
+            ("data", with(|it| it.period = "2027".parse().unwrap())),
+            (
+                "data",
+                with(|it| {
+                    (it.schedule, it.period, it.units) = (schedule_code("dst"), "2026".parse().unwrap(), other())
+                }),
+            ),
+            ("data", with(|it| it.units = other())),
+            ("reuser", with(|_| {})),
+            ("data", with(|_| {})),
+            ("data", with(|it| it.period = "2027Q3".parse().unwrap())),
+        ];
+        let reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        fixture::assert_all_reached(Kind::AttestUsage, &reached);
+    }
+
+    #[test]
+    fn what_was_attested_stands_beside_what_was_declared() {
+        let mut network = money::network();
+        network.advance_to(date(2027, 4, 2).start_time());
+        fixture::assert_round_trips(&usage("2027Q1", 3_000_000).into_payload());
+        network.run("data", usage("2027Q1", 9)).unwrap();
+        let Ok(Event::AttestUsage(_)) = network.run("data", usage("2027Q1", 3_000_000)) else { panic!("replaced") };
+        let event = network.assess_calls("2027Q1", 2_000_000);
+        assert_eq!(event.attested, usage("2027Q1", 3_000_000).units);
+        assert_eq!(event.assessment.tax.minor, 10_000, "the declaration is what is assessed");
+    }
+}

@@ -6,8 +6,7 @@
 
 use super::{
     account::{
-        Filing, LevyAccount, LevyAssessment, LevyDeclaration, LevyKey, LevySettlement, PaidPart, SettledPeriod,
-        fund_of,
+        Filing, LevyAccount, LevyAssessment, LevyDeclaration, LevyKey, LevySettlement, PaidPart, SettledPeriod, fund_of,
     },
     assess_levy::{AssessFault, bounded},
     compute::{LevyStep, compute},
@@ -290,9 +289,7 @@ pub(super) fn subjects(id: &AssessmentId, assessment: &LevyAssessment, correctio
     let LevyAssessment { payer, schedule, period, declaration, .. } = assessment;
     let settled = correction.prepaid.iter().map(|settled| settled.period);
     let accounts = settled.chain([*period]).map(|period| RecordRef::of::<LevyAccount>(&(*payer, *schedule, period)));
-    accounts
-        .chain([RecordRef::of::<LevyAssessment>(id), RecordRef::of::<LevyDeclaration>(declaration)])
-        .collect()
+    accounts.chain([RecordRef::of::<LevyAssessment>(id), RecordRef::of::<LevyDeclaration>(declaration)]).collect()
 }
 
 /// The same money as checked postings.

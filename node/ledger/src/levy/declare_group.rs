@@ -196,3 +196,146 @@ impl Effect for GroupDeclared {
         subjects.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::{Event, Kind, Payload},
+        fixture::{
+            self, IntoPayload, Network, commitment, id,
+            money::{self, schedule_code},
+        },
+        levy::{
+            account::{DeclaredService, LevyStatus},
+            declare_levy::DeclareLevy,
+        },
+    };
+
+    impl IntoPayload for DeclareGroup {
+        fn into_payload(self) -> Payload {
+            Payload::DeclareGroup(self)
+        }
+    }
+
+    fn group_of(members: &[&str], world: u64, local: u64) -> DeclareGroup {
+        DeclareGroup {
+            schedule: schedule_code("dst"),
+            period: "2026".parse().unwrap(),
+            members: members.iter().map(|code| id(code)).collect(),
+            world_receipts: Amount::eur(world),
+            local_receipts: Amount::eur(local),
+            evidence: commitment("group"),
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut DeclareGroup)) -> DeclareGroup {
+        let mut asked = group_of(&["bank", "bank_branch"], 80_000_000_000, 3_000_000_000);
+        change(&mut asked);
+        asked
+    }
+
+    /// A member's own declaration: half of the group's receipts, all of them here.
+    fn member(world: u64, local: u64) -> DeclareLevy {
+        DeclareLevy {
+            schedule: schedule_code("dst"),
+            period: "2026".parse().unwrap(),
+            services: vec![DeclaredService {
+                code: ServiceCode::new("ads").unwrap(),
+                receipts: Amount::eur(1_500_000_000),
+                deductions: vec![],
+                share: Some(Rational::new(1, 1)),
+                units: None,
+            }],
+            world_receipts: Amount::eur(world),
+            local_receipts: Amount::eur(local),
+            method: commitment("method"),
+            evidence: commitment("evidence"),
+            class: None,
+        }
+    }
+
+    fn tax(network: &mut Network, payer: &str, declared: DeclareLevy) -> u64 {
+        let Ok(Event::DeclareLevy(event)) = network.run(payer, Payload::DeclareLevy(declared)) else { panic!() };
+        let payload = crate::levy::assess_levy::AssessLevy {
+            payer: id(payer),
+            schedule: schedule_code("dst"),
+            period: "2026".parse().unwrap(),
+            declaration: event.id,
+        };
+        let Ok(Event::AssessLevy(event)) = network.run("tax", Payload::AssessLevy(payload)) else { panic!() };
+        event.assessment.tax.minor
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = money::network();
+        network.run("bank", with(|_| {})).unwrap();
+        network.edit(|state| {
+            state.update::<Organisation>(&id("lab"), |lab| lab.offices[0].roles = vec![Role::Reviewer]);
+            let mut assessed = LevyAccount::new(None, LevyStatus::Nil);
+            assessed.assessment = Some(AssessmentId::ZERO);
+            state.put::<LevyAccount>((id("asso1"), schedule_code("dst"), "2026".parse().unwrap()), assessed);
+        });
+        let dollar = Currency::new("USD").unwrap();
+        let members = |codes: &[&str]| codes.iter().map(|code| id(code)).collect::<Vec<_>>();
+        let table: Vec<(&str, DeclareGroup)> = vec![
+            ("lab", with(|it| (it.world_receipts.minor, it.local_receipts.currency) = (Amount::MAX_MINOR + 1, dollar))),
+            ("lab", with(|it| (it.local_receipts.currency, it.members) = (dollar, vec![]))),
+            ("lab", with(|it| it.members = vec![])),
+            ("lab", with(|it| it.schedule = schedule_code("none"))),
+            ("asso2", with(|it| (it.schedule, it.members) = (schedule_code("none"), vec![OrganisationId::ZERO]))),
+            ("asso2", with(|it| (it.period, it.members) = ("2025".parse().unwrap(), vec![OrganisationId::ZERO]))),
+            ("asso2", with(|it| it.period = "2025".parse().unwrap())),
+            ("asso2", with(|it| (it.schedule, it.period) = (schedule_code("royalty"), "2026Q4".parse().unwrap()))),
+            ("bank_branch", with(|it| it.members = members(&["asso1"]))),
+            ("bank_branch", with(|_| {})),
+            (
+                "asso1",
+                with(|it| {
+                    (it.members, it.world_receipts.currency, it.local_receipts.currency) =
+                        (members(&["asso1"]), dollar, dollar)
+                }),
+            ),
+            ("asso2", with(|it| (it.members, it.period) = (members(&["asso2"]), "2027".parse().unwrap()))),
+            (
+                "asso2",
+                with(|it| {
+                    (it.members, it.world_receipts.currency, it.local_receipts.currency) =
+                        (members(&["asso2"]), dollar, dollar)
+                }),
+            ),
+        ];
+        let reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        fixture::assert_all_reached(Kind::DeclareGroup, &reached);
+    }
+
+    #[test]
+    fn two_entities_each_below_and_together_above_the_threshold_are_both_liable() {
+        let mut network = money::network();
+        fixture::assert_round_trips(&with(|_| {}).into_payload());
+        network.run("bank", with(|_| {})).unwrap();
+        let together = member(80_000_000_000, 3_000_000_000);
+        assert_eq!(tax(&mut network, "bank", together.clone()), 45_000_000);
+        assert_eq!(tax(&mut network, "bank_branch", together), 45_000_000);
+        // Alone, one of them would be below both thresholds; its own figures count, as no group is on record.
+        assert_eq!(tax(&mut network, "platform", member(40_000_000_000, 1_500_000_000)), 0);
+        network.assert_sound();
+    }
+
+    #[test]
+    fn exactly_at_a_threshold_nobody_is_liable() {
+        let mut network = money::network();
+        assert_eq!(tax(&mut network, "platform", member(75_000_000_000, 3_000_000_000)), 0);
+        assert_eq!(tax(&mut network, "reuser", member(75_000_000_001, 2_500_000_000)), 0);
+        assert_eq!(tax(&mut network, "asso2", member(75_000_000_001, 2_500_000_001)), 45_000_000);
+    }
+
+    #[test]
+    fn figures_of_a_member_that_differ_from_the_groups_are_refused() {
+        let mut network = money::network();
+        network.run("bank", with(|_| {})).unwrap();
+        let own = Payload::DeclareLevy(member(40_000_000_000, 1_500_000_000));
+        assert_eq!(network.refusal("bank_branch", own), "AmountGroup");
+    }
+}

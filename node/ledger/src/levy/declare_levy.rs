@@ -370,8 +370,13 @@ mod tests {
             ended.set(LevyFlag::Prescribed);
             state.put::<LevyAccount>((id("asso2"), schedule_code("dst"), period), ended);
             let DeclareLevy { world_receipts, local_receipts, evidence, .. } = dst();
-            let figures =
-                LevyGroup { filer: id("reuser"), members: vec![id("reuser")], world_receipts, local_receipts, evidence };
+            let figures = LevyGroup {
+                filer: id("reuser"),
+                members: vec![id("reuser")],
+                world_receipts,
+                local_receipts,
+                evidence,
+            };
             state.put::<LevyGroup>((id("reuser"), schedule_code("dst"), period), figures);
         });
         let dollar = Currency::new("USD").unwrap();

@@ -62,17 +62,7 @@ refusals! {
     StateEnded(Period): State 3 "period {0} is prescribed or written off", "the period ended unpaid";
     CurrencyOther(Currency, Currency): Currency 1 "{0} is not the fund's currency {1}", "the amount is in another currency than the fund";
     AmountAssessed(u64, u64): Amount 2 "{0} minor units where {1} are assessed and charged", "the amount is more than what is assessed and charged";
-    Insufficient(PostingError): Insufficient 1 "{0}", "an account does not hold what the dispute moves";
-    Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
-}
-
-impl From<PostingError> for Refused {
-    fn from(error: PostingError) -> Self {
-        match error {
-            PostingError::Insufficient { .. } => Self::Insufficient(error),
-            PostingError::Overflow(_) => Self::Overflow(error),
-        }
-    }
+    Overflow(PostingError): Overflow 1 "{0}", "an account cannot bear what the dispute moves";
 }
 
 impl From<SignerRefusal> for Refused {
@@ -126,7 +116,7 @@ impl Action for DisputeLevy {
         let held = amount.minor.saturating_sub(open).min(free);
         let mut movement = Movement::in_fund(fund);
         movement.transfer(source, Account::Provision { fund }, held);
-        let postings = movement.check(state)?;
+        let postings = movement.check(state).map_err(Refused::Overflow)?;
         let status = DisputeStatus::Open;
         let dispute = LevyDispute { payer, schedule, period, assessment, amount, reason, grounds, held, status };
         Ok(LevyDisputed { id: object_id("dispute", &cx.place.transaction), dispute, fund, postings })
@@ -152,5 +142,87 @@ impl Effect for LevyDisputed {
 
     fn postings(&self) -> Option<&Postings> {
         Some(&self.postings)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{
+        accounts::AccountBalance,
+        action::{Event, Kind, Payload},
+        fixture::{
+            self, IntoPayload, Network, commitment, fund, id,
+            money::{date, schedule_code},
+        },
+        levy::{
+            account::LevyFlag,
+            reassess_levy::tests::{assessed, pay, royalties},
+        },
+    };
+
+    impl IntoPayload for DisputeLevy {
+        fn into_payload(self) -> Payload {
+            Payload::DisputeLevy(self)
+        }
+    }
+
+    /// `reuser` disputes so much of an assessment.
+    pub(crate) fn dispute(assessment: AssessmentId, minor: u64) -> DisputeLevy {
+        let reason = ReasonCode::new("counted_twice").unwrap();
+        DisputeLevy { assessment, amount: Amount::eur(minor), reason, grounds: commitment("grounds") }
+    }
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let (mut network, first) = assessed();
+        let second = network.assess_calls("2027Q2", 2_000_000);
+        let third = network.assess_calls("2026Q4", 2_000_000);
+        let fourth = network.assess_calls("2026Q3", 2_000_000);
+        pay(&mut network, "paid", 20_000, date(2026, 1, 1));
+        network.run("reuser", dispute(second.id, 1)).unwrap();
+        network.edit(|state| {
+            state.update::<LevyAssessment>(&first.id, |it| it.replaced_by = Some(AssessmentId::ZERO));
+            state.update::<Organisation>(&id("lab"), |lab| lab.offices[0].roles = vec![Role::Reviewer]);
+            let key = (id("reuser"), schedule_code("royalty"), "2026Q4".parse().unwrap());
+            state.update::<LevyAccount>(&key, |account| account.set(LevyFlag::Prescribed));
+        });
+        let dollars =
+            DisputeLevy { amount: Amount::new(10_001, Currency::new("USD").unwrap()), ..dispute(fourth.id, 1) };
+        let table: Vec<(&str, DisputeLevy)> = vec![
+            ("lab", dispute(AssessmentId::ZERO, 0)),
+            ("lab", dispute(AssessmentId::ZERO, 1)),
+            ("region", dispute(AssessmentId::ZERO, 1)),
+            ("region", dispute(first.id, 1)),
+            ("reuser", dispute(first.id, 1)),
+            ("reuser", dispute(second.id, 1)),
+            ("reuser", dispute(third.id, 1)),
+            ("reuser", dollars),
+            ("reuser", dispute(fourth.id, 10_001)),
+        ];
+        let mut reached: Vec<&str> = table.into_iter().map(|(signer, it)| network.refusal(signer, it)).collect();
+        // What unallocated money holds is read before: only a provision out of range is left to refuse.
+        let put = |network: &mut Network, account: Account, balance| {
+            network.edit(|state| state.put::<AccountBalance>(account, AccountBalance { fund: fund(), balance }));
+        };
+        put(&mut network, Account::Provision { fund: fund() }, Balance::MIN);
+        reached.push(network.refusal("reuser", dispute(fourth.id, 10_000)));
+        fixture::assert_all_reached(Kind::DisputeLevy, &reached);
+    }
+
+    #[test]
+    fn paid_money_that_is_disputed_and_not_yet_split_waits_in_provision() {
+        let (mut network, first) = assessed();
+        fixture::assert_round_trips(&dispute(first.id, 5).into_payload());
+        pay(&mut network, "paid", 6_000, date(2027, 4, 1));
+        network.suspend("reuser");
+        let Ok(Event::DisputeLevy(event)) = network.run("reuser", dispute(first.id, 7_000)) else { panic!() };
+        // 40.00 and 0.24 of interest are not paid: they are what is disputed first.
+        assert_eq!(event.dispute.held, 7_000 - 4_024);
+        assert_eq!(network.balance(&Account::Provision { fund: fund() }), -2_976);
+        assert_eq!(network.balance(&royalties()), -6_000 + 2_976);
+        let levy = network.royalty("2027Q1");
+        assert!(levy.has(LevyFlag::Disputed) && levy.dispute == Some(event.id));
+        network.assert_sound();
     }
 }

@@ -252,13 +252,7 @@ pub fn post_charges(movement: &mut Movement, key: LevyKey, fund: FundCode, settl
 }
 
 /// Postings of a payment that comes from `from`: the charges, then the receivables are settled and the money becomes free (rulebook §3, table A).
-pub fn post_payment(
-    movement: &mut Movement,
-    from: Account,
-    key: LevyKey,
-    fund: FundCode,
-    settlement: &LevySettlement,
-) {
+pub fn post_payment(movement: &mut Movement, from: Account, key: LevyKey, fund: FundCode, settlement: &LevySettlement) {
     post_charges(movement, key, fund, settlement);
     let (payer, schedule, period) = key;
     let source = schedule.code();

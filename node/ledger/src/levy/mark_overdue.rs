@@ -69,10 +69,10 @@ impl Duty for MarkOverdue {
         match account.map(|account| account.status) {
             None | Some(LevyStatus::Expected) => {
                 let record = state.get::<LevySchedule>(&schedule);
-                let version = record.and_then(|record| record.version_for(period));
-                let version = version.ok_or(Refused::ScheduleVersion(schedule, period))?;
-                let day = watch::default_on(version, period).max(place.date());
-                Ok(marked(OverdueWhat::Declaration, 0, Some(day.start_time())))
+                if record.and_then(|record| record.version_for(period)).is_none() {
+                    return Err(Refused::ScheduleVersion(schedule, period));
+                }
+                Ok(marked(OverdueWhat::Declaration, 0, Some(watch::default_on(place.date()).start_time())))
             }
             Some(LevyStatus::Assessed | LevyStatus::PartPaid) => {
                 let account = account.expect("it has a status");

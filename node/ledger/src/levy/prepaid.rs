@@ -51,13 +51,7 @@ pub fn held(state: &Overlay<'_>, payer: OrganisationId, schedule: ScheduleCode) 
 }
 
 /// Adds money.
-pub fn add(
-    state: &mut Overlay<'_>,
-    payer: OrganisationId,
-    schedule: ScheduleCode,
-    value_date: LegalDate,
-    amount: u64,
-) {
+pub fn add(state: &mut Overlay<'_>, payer: OrganisationId, schedule: ScheduleCode, value_date: LegalDate, amount: u64) {
     let mut list = parts(state, payer, schedule);
     add_part(&mut list, value_date, amount);
     put(state, payer, schedule, list);

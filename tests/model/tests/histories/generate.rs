@@ -148,7 +148,23 @@ impl Generator<'_> {
             | Kind::OffsetClawback
             | Kind::LapseOffer
             | Kind::RefusePayment
-            | Kind::CancelOrder => return None,
+            | Kind::CancelOrder
+            | Kind::UnmatchEntry
+            | Kind::OrderRefund
+            | Kind::BookCost
+            | Kind::ReleaseRefund
+            | Kind::ContributeInKind
+            | Kind::ReturnContribution
+            | Kind::CancelPromise
+            | Kind::ExpirePromise
+            | Kind::DeclareGroup
+            | Kind::AttestUsage
+            | Kind::DisputeLevy
+            | Kind::AnswerDispute
+            | Kind::ReassessLevy
+            | Kind::MarkOverdue
+            | Kind::AssessByDefault
+            | Kind::PrescribeLevy => return None,
             Kind::DeclarePastGrant => (self.random.one(&ORGANISATIONS), Payload::DeclarePastGrant(self.past_grant())),
             Kind::AdvanceClock => {
                 let milliseconds = if self.random.in_hundred(10) { 0 } else { 1 + self.random.below(DAY) };
@@ -466,7 +482,7 @@ impl Generator<'_> {
         let royalty = money::schedule_code("royalty");
         let nothing = (id("reuser"), royalty, "2026Q4".parse().expect("a period"));
         let key = self.any::<LevyAccount>(nothing, |levy| levy.assessment.is_none());
-        let current = self.state.get::<LevyAccount>(&key).map(|levy| levy.declaration);
+        let current = self.state.get::<LevyAccount>(&key).and_then(|levy| levy.declaration);
         let stale = self.random.in_hundred(5);
         let declaration = current.filter(|_| !stale).unwrap_or(DeclarationId::ZERO);
         let (payer, schedule, period) = key;

@@ -303,6 +303,7 @@ kinds! {
         0x0204 OrderRefund order_refund in bank::order_refund;
         0x0205 BookCost book_cost in bank::book_cost;
         0x0206 ReleaseRefund release_refund in bank::release_refund;
+        0x0207 FailRefund fail_refund in bank::fail_refund;
         0x0301 PromiseContribution promise_contribution in contribution::promise_contribution;
         0x0302 ContributeInKind contribute_in_kind in contribution::contribute_in_kind;
         0x0303 ReturnContribution return_contribution in contribution::return_contribution;

@@ -77,6 +77,7 @@ pub(crate) fn listings(event: &Event) -> Vec<Listing> {
         | Event::OrderRefund(_)
         | Event::BookCost(_)
         | Event::ReleaseRefund(_)
+        | Event::FailRefund(_)
         | Event::ContributeInKind(_)
         | Event::ReturnContribution(_)
         | Event::CancelPromise(_)

@@ -4,6 +4,7 @@ pub mod account;
 pub mod attest_statement;
 pub mod book_cost;
 pub mod entry;
+pub mod fail_refund;
 pub mod match_entry;
 pub mod matching;
 pub mod order_refund;

@@ -15,7 +15,7 @@ use crate::{
     action::{Action, Effect, Place},
     history::RecordRef,
     levy::{account::fund_of, prepaid},
-    refusal::{refusals, signer_refusals},
+    refusal::{posting_refusals, refusals, signer_refusals},
     registry::{
         fund::Fund,
         organisation::Organisation,
@@ -116,15 +116,7 @@ refusals! {
     Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
 }
 signer_refusals!(Refused);
-
-impl From<PostingError> for Refused {
-    fn from(error: PostingError) -> Self {
-        match error {
-            PostingError::Insufficient { .. } => Self::Insufficient(error),
-            PostingError::Overflow(_) => Self::Overflow(error),
-        }
-    }
-}
+posting_refusals!(Refused);
 
 /// What is known of a source.
 struct Found {

@@ -89,16 +89,33 @@ pub(super) fn released(state: &mut Overlay<'_>, id: &Hash, account: BankAccountI
     });
 }
 
-/// Writes that a final statement holds the equal debit.
-pub(super) fn paid(state: &mut Overlay<'_>, id: &Hash, entry: &EntryKey) {
-    let mut refund = state.get::<Refund>(id).expect("decide: the refund exists").clone();
-    if let Some(account) = refund.paying_account {
-        match in_transit_from(state, &account).saturating_sub(refund.amount.minor) {
+/// Writes that a refund no longer is on its way.
+pub(super) fn arrived(state: &mut Overlay<'_>, id: &Hash) {
+    let refund = state.get::<Refund>(id).expect("decide: the refund exists");
+    let (paying_account, minor) = (refund.paying_account, refund.amount.minor);
+    if let Some(account) = paying_account {
+        match in_transit_from(state, &account).saturating_sub(minor) {
             0 => state.remove::<TransitTotal>(&account),
             amount => state.put::<TransitTotal>(account, TransitTotal { amount }),
         }
     }
-    refund.status = RefundStatus::Paid;
-    refund.entry = Some(*entry);
-    state.put::<Refund>(*id, refund);
+}
+
+/// Writes that a final statement holds the equal debit.
+pub(super) fn paid(state: &mut Overlay<'_>, id: &Hash, entry: &EntryKey) {
+    arrived(state, id);
+    state.update::<Refund>(id, |refund| {
+        refund.status = RefundStatus::Paid;
+        refund.entry = Some(*entry);
+    });
+}
+
+/// Writes that it was not paid after all and waits to be released again.
+pub(super) fn waits_again(state: &mut Overlay<'_>, id: &Hash) {
+    state.update::<Refund>(id, |refund| {
+        refund.status = RefundStatus::Ordered;
+        refund.paying_account = None;
+        refund.execution_date = None;
+        refund.entry = None;
+    });
 }

@@ -14,7 +14,7 @@ use crate::{
     accounts::{Movement, PostingError, Postings},
     action::{Action, Effect, Place},
     history::RecordRef,
-    refusal::{refusals, signer_refusals},
+    refusal::{posting_refusals, refusals, signer_refusals},
     registry::{
         fund::Fund,
         organisation::Organisation,
@@ -68,15 +68,7 @@ refusals! {
     Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
 }
 signer_refusals!(Refused);
-
-impl From<PostingError> for Refused {
-    fn from(error: PostingError) -> Self {
-        match error {
-            PostingError::Insufficient { .. } => Self::Insufficient(error),
-            PostingError::Overflow(_) => Self::Overflow(error),
-        }
-    }
-}
+posting_refusals!(Refused);
 
 impl Action for UnmatchEntry {
     type Event = EntryUnmatched;

@@ -10,7 +10,7 @@ use crate::{
     action::{Action, Effect, Place},
     bank::refund::{Refund, RefundStatus},
     history::RecordRef,
-    refusal::{refusals, signer_refusals},
+    refusal::{posting_refusals, refusals, signer_refusals},
     registry::{
         fund::Fund,
         organisation::Organisation,
@@ -64,15 +64,7 @@ refusals! {
     Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
 }
 signer_refusals!(Refused);
-
-impl From<PostingError> for Refused {
-    fn from(error: PostingError) -> Self {
-        match error {
-            PostingError::Insufficient { .. } => Self::Insufficient(error),
-            PostingError::Overflow(_) => Self::Overflow(error),
-        }
-    }
-}
+posting_refusals!(Refused);
 
 impl Action for ReturnContribution {
     type Event = ContributionReturned;

@@ -20,7 +20,7 @@ use crate::{
     accounts::{PostingError, Postings},
     action::{Action, Effect, Place},
     history::RecordRef,
-    refusal::{Reject, Shared, refusals, signer_refusals},
+    refusal::{Reject, Shared, posting_refusals, refusals, signer_refusals},
     registry::{
         fund::Fund,
         organisation::Organisation,
@@ -89,15 +89,7 @@ refusals! {
     Overflow(PostingError): Overflow 2 "{0}", "a sum leaves its range";
 }
 signer_refusals!(Refused);
-
-impl From<PostingError> for Refused {
-    fn from(error: PostingError) -> Self {
-        match error {
-            PostingError::Insufficient { .. } => Self::Insufficient(error),
-            PostingError::Overflow(_) => Self::Overflow(error),
-        }
-    }
-}
+posting_refusals!(Refused);
 
 impl From<AssessFault> for Refused {
     fn from(fault: AssessFault) -> Self {

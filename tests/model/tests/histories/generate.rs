@@ -153,6 +153,7 @@ impl Generator<'_> {
             | Kind::OrderRefund
             | Kind::BookCost
             | Kind::ReleaseRefund
+            | Kind::FailRefund
             | Kind::ContributeInKind
             | Kind::ReturnContribution
             | Kind::CancelPromise

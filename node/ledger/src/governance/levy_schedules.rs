@@ -153,6 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         fixture::money::{self, date, ppm, schedule_code},
+        governance::{change::Content, enact_change::tests::enacted},
         levy::schedule::Tariff,
     };
 
@@ -204,5 +205,16 @@ mod tests {
         assert!(matches!(fault(&changed, date(2027, 1, 4)), Some(Fault::State(_))));
         let moved = asked(|schedule| schedule.kind = crate::levy::schedule::LevyKind::Flat, Timing::Retroactive);
         assert!(matches!(fault(&moved, date(2027, 1, 4)), Some(Fault::State(_))));
+    }
+
+    #[test]
+    fn a_version_that_is_voted_governs_the_periods_from_its_first_event_on() {
+        let mut network = money::network();
+        let asked = asked(follows(date(2027, 5, 15)), Timing::Ahead);
+        enacted(&mut network, "federation", Content::PublishLevySchedule(asked));
+        let record = network.state.get::<LevySchedule>(&schedule_code("royalty")).unwrap();
+        let chosen = |period: &str| record.version_for(period.parse().unwrap()).map(|version| version.version);
+        assert_eq!([chosen("2027Q1"), chosen("2027Q2")], [Some(1), Some(2)]);
+        network.assert_sound();
     }
 }

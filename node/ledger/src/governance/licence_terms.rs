@@ -91,3 +91,43 @@ impl Motion for PublishLicenceTerms {
         if event.is_enacted() { vec![RecordRef::of::<LicenceTerms>(&asked.code)] } else { Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fixture::{
+            commitment,
+            money::{self, date, schedule_code},
+        },
+        governance::{change::Content, enact_change::tests::enacted},
+    };
+
+    fn terms(schedule: Option<&str>) -> PublishLicenceTerms {
+        PublishLicenceTerms {
+            code: Code::new("reciprocal").unwrap(),
+            terms: LicenceTerms {
+                licence: Text::new("CC-BY-SA-4.0").unwrap(),
+                document: commitment("terms"),
+                schedule: schedule.map(schedule_code),
+                valid_from: date(2027, 7, 1),
+                note: Note::new("invented").unwrap(),
+            },
+        }
+    }
+
+    #[test]
+    fn terms_name_a_reciprocity_levy_or_none() {
+        let mut network = money::network();
+        assert!(matches!(check(&terms(Some("none")), &network.state.overlay()), Err(Fault::Unknown(_))));
+        assert!(matches!(check(&terms(Some("royalty")), &network.state.overlay()), Err(Fault::Schedule(_))));
+        enacted(&mut network, "federation", Content::PublishLicenceTerms(terms(None)));
+        let code = Code::new("reciprocal").unwrap();
+        assert_eq!(network.state.get::<LicenceTerms>(&code), Some(&terms(None).terms));
+        network.edit(|state| {
+            state.update::<LevySchedule>(&schedule_code("royalty"), |levy| levy.kind = LevyKind::Reciprocity);
+        });
+        enacted(&mut network, "federation", Content::PublishLicenceTerms(terms(Some("royalty"))));
+        assert_eq!(network.state.get::<LicenceTerms>(&code), Some(&terms(Some("royalty")).terms));
+    }
+}

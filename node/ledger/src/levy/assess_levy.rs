@@ -380,7 +380,7 @@ mod tests {
         let current = network.declare_calls("2027Q1", 3_000_000);
         let dear = network.declare_calls("2026Q4", u64::MAX);
         network.assess_calls("2027Q2", 2_000_000);
-        let done = network.royalty("2027Q2").declaration;
+        let done = network.royalty("2027Q2").declaration.unwrap();
         network.edit(|state| {
             for (who, schedule) in [("lab", "royalty"), ("university", "none"), ("reuser", "royalty")] {
                 let key = (id(who), Role::LevyAuthority, Scope::Schedule(schedule_code(schedule)));

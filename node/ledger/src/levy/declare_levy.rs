@@ -436,7 +436,7 @@ mod tests {
         let second = declare(&mut network, with(|d| d.class = Some(Code::new("eco").unwrap())));
         assert_eq!(second.replaces, Some(first.id));
         let key = (id("platform"), schedule_code("dst"), "2026".parse().unwrap());
-        assert_eq!(network.state.get::<LevyAccount>(&key).unwrap().declaration, second.id);
+        assert_eq!(network.state.get::<LevyAccount>(&key).unwrap().declaration, Some(second.id));
         assert_eq!(network.state.count::<LevyDeclaration>(), 2);
         network.assert_sound();
     }

@@ -229,7 +229,8 @@ impl Wire for MatchedPart {
     fn from_proto(proto: pb::MatchedPart) -> Result<Self, WireError> {
         use pb::matched_part::{Further, To};
         let pb::MatchedPart { entry, amount, to, settlement, further } = proto;
-        let settlement = Option::<LevySettlement>::from_proto(settlement).map_err(|error| error.within("settlement"))?;
+        let settlement =
+            Option::<LevySettlement>::from_proto(settlement).map_err(|error| error.within("settlement"))?;
         let to = match (to, further, settlement) {
             (Some(To::Levy(levy)), None, Some(settlement)) => {
                 Wire::from_proto(levy).map(|levy| Destination::Levy(levy, settlement))

@@ -1,12 +1,14 @@
 //! `cancel_promise`: a funder takes back what is open of its promise.
 //!
 //! - Allowed: the funder, suspended or not, by an office that may use the role funder; while something is open.
-//! - Effect: the promise takes no more money; what was received stays. A promise is memo: no money moves.
+//! - Effect: the promise takes no more money; what was received stays. What a regrant left open can be
+//!   promised on again. A promise is memo: no money moves.
 //! - Source: rulebook §3, table A (promise), and §4, 0304.
 
-use super::promise::{Promise, PromiseStatus};
+use super::promise::{ParentTranche, Promise, PromiseStatus};
 use crate::{
     action::{Action, Effect, Place},
+    grant::grant::{Grant, Tranche},
     history::RecordRef,
     refusal::{SignerRefusal, refusals},
     registry::{
@@ -41,6 +43,8 @@ message! {
         pub open: u64,
         /// Why.
         pub reason: ReasonCode,
+        /// Of a regrant: the tranche that may be promised on again.
+        pub parent: Option<ParentTranche>,
     }
 }
 
@@ -80,21 +84,27 @@ impl Action for CancelPromise {
         if record.open() == 0 {
             return Err(Refused::StatePromise(promise));
         }
-        Ok(PromiseCancelled { promise, funder: record.funder, fund: record.fund, open: record.open(), reason })
+        let (open, parent) = (record.open(), record.parent.clone());
+        Ok(PromiseCancelled { promise, funder: record.funder, fund: record.fund, open, reason, parent })
     }
 }
 
 impl Effect for PromiseCancelled {
     fn apply(&self, _: &Place, state: &mut Overlay<'_>) {
         state.update::<Promise>(&self.promise, |promise| promise.status = PromiseStatus::Cancelled);
+        if let Some(ParentTranche { grant, tranche }) = &self.parent {
+            Tranche::keep(state, grant, *tranche, self.open);
+        }
     }
 
     fn subjects(&self) -> Vec<RecordRef> {
-        vec![
+        let mut subjects = vec![
             RecordRef::of::<Promise>(&self.promise),
             RecordRef::of::<Organisation>(&self.funder),
             RecordRef::of::<Fund>(&self.fund),
-        ]
+        ];
+        subjects.extend(self.parent.as_ref().map(|parent| RecordRef::of::<Grant>(&parent.grant)));
+        subjects
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::{
     accounts::Account,
-    state::Record,
+    action::Kind,
+    due,
+    state::{Overlay, Record},
     wire::{message, words},
 };
 use octroi_primitives::*;
@@ -74,6 +76,14 @@ impl Promise {
             PromiseStatus::Open => self.missing(),
             PromiseStatus::Cancelled | PromiseStatus::Expired => 0,
         }
+    }
+
+    /// Writes a new one, and plans the day after its last one.
+    pub(crate) fn enter(self, state: &mut Overlay<'_>, id: PromiseId) {
+        if let Some(after) = self.due.plus_days(1) {
+            due::schedule(state, after.start_time(), Kind::ExpirePromise, *id.hash());
+        }
+        state.put::<Self>(id, self);
     }
 
     /// What money of a value date can still pay: due dates look at that date, whenever the bank reports it (rulebook §1).

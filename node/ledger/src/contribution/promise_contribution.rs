@@ -8,8 +8,7 @@
 
 use super::promise::{ParentTranche, Promise, PromiseStatus};
 use crate::{
-    action::{Action, Effect, Kind, Place},
-    due,
+    action::{Action, Effect, Place},
     grant::grant::{Grant, Tranche},
     history::RecordRef,
     refusal::{refusals, signer_refusals},
@@ -149,10 +148,7 @@ impl Effect for ContributionPromised {
             returned: 0,
             credited: Vec::new(),
         };
-        state.put::<Promise>(promise, record);
-        if let Some(after) = due.plus_days(1) {
-            due::schedule(state, after.start_time(), Kind::ExpirePromise, *promise.hash());
-        }
+        record.enter(state, promise);
     }
 
     fn subjects(&self) -> Vec<RecordRef> {

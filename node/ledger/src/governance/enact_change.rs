@@ -407,9 +407,11 @@ pub(crate) mod tests {
         (change, event.expect("the vote has closed"))
     }
 
-    /// As [`decide`], with every seat for it: it is enacted.
+    /// As [`decide`], with every seat for it that is not conflicted: it is enacted.
     pub(crate) fn enacted(network: &mut Network, proposer: &str, content: Content) -> ChangeEnacted {
-        let (_, event) = decide(network, proposer, content, &yes(&ALL));
+        let mut seats = ALL.to_vec();
+        seats.retain(|seat| !content.conflicts(&id(seat), &network.state.overlay()));
+        let (_, event) = decide(network, proposer, content, &yes(&seats));
         assert_eq!(event.outcome, ChangeStatus::Enacted, "{event:?}");
         event
     }

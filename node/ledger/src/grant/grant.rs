@@ -316,6 +316,11 @@ impl Tranche {
         state.update::<Grant>(grant, |record| record.tranche_mut(number).regranted += amount);
     }
 
+    /// Writes that it keeps so much of what it wanted to pass on.
+    pub(crate) fn keep(state: &mut Overlay<'_>, grant: &GrantId, number: u32, amount: u64) {
+        state.update::<Grant>(grant, |record| record.tranche_mut(number).regranted -= amount);
+    }
+
     /// Minor units of the parts in a state.
     pub fn sum_in(&self, status: PartStatus) -> u128 {
         self.parts.iter().filter(|part| part.status == status).map(|part| u128::from(part.amount)).sum()

@@ -506,7 +506,7 @@ mod tests {
         let mut network = after_the_quarter(1_000);
         network.edit(|state| {
             let mut moved = Movement::in_fund(fund());
-            moved.transfer(Account::Deficit { fund: fund() }, Account::Provision { fund: fund() }, 300);
+            moved.transfer(Account::Deficit { fund: fund() }, Account::Costs { fund: fund() }, 300);
             let postings = moved.check(state).unwrap();
             crate::accounts::post(state, &postings);
         });

@@ -254,7 +254,7 @@ mod tests {
         network.edit(|state| {
             let mut movement = Movement::in_fund(fund());
             let from = Account::Envelope { fund: fund(), envelope: fixture::envelope("commons") };
-            movement.transfer(from, Account::Provision { fund: fund() }, minor);
+            movement.transfer(from, Account::Costs { fund: fund() }, minor);
             let postings = movement.check(state).unwrap();
             crate::accounts::post(state, &postings);
         });

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     accounts::{Account, Movement, Postings},
     action::Place,
-    contribution::promise::Promise,
+    contribution::promise::{Promise, PromiseStatus},
     governance::{
         change::{Change, Mode},
         enact_change::{self, ChangeEnacted},
@@ -193,8 +193,11 @@ impl Motion for TransferFunds {
             conditions: None,
             received: 0,
             parent: None,
+            status: PromiseStatus::Open,
+            returned: 0,
+            credited: Vec::new(),
         };
-        state.put::<Promise>(promise, promised);
+        promised.enter(state, promise);
         state.put::<FundTransfer>(transfer_id(&event.change), FundTransfer { fund, to_fund, promise, amount });
     }
 

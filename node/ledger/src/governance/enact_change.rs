@@ -256,16 +256,8 @@ impl Duty for EnactChange {
         };
         let closes_at =
             (outcome == ChangeStatus::FellBack).then(|| place.time.saturating_add(propose_change::ballot_ms(state)));
-        let Effects {
-            offers,
-            refused: left,
-            derogated,
-            previous_value,
-            pending,
-            effective_at,
-            postings,
-            written_off,
-        } = effects;
+        let Effects { offers, refused: left, derogated, previous_value, pending, effective_at, postings, written_off } =
+            effects;
         Ok(ChangeEnacted {
             change,
             outcome,

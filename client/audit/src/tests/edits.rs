@@ -334,6 +334,7 @@ fn every_transaction_is_held_even_when_all_validators_sign_the_block() {
                 "maps",
                 "seeds",
                 "museum",
+                "audit",
             ]
             .iter()
             .map(|code| office_key(code))

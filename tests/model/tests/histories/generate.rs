@@ -212,13 +212,13 @@ impl Generator<'_> {
             | Kind::AnswerFinding
             | Kind::CloseFinding
             | Kind::FileOpinion
-            | Kind::RecordErasure => return None,
+            | Kind::RecordErasure => self.rule(kind)?,
         };
         let anybody = self.random.in_hundred(BY_ANYBODY);
         Some((if anybody { self.random.one(&ORGANISATIONS) } else { signer }, payload))
     }
 
-    fn any<R: Record>(&mut self, nothing: R::Key, wanted: impl Fn(&R) -> bool) -> R::Key {
+    pub fn any<R: Record>(&mut self, nothing: R::Key, wanted: impl Fn(&R) -> bool) -> R::Key {
         if self.random.in_hundred(NOWHERE) {
             return nothing;
         }
@@ -234,12 +234,12 @@ impl Generator<'_> {
         Amount::eur(if self.random.in_hundred(4) { 0 } else { 1 + self.random.below(most) })
     }
 
-    fn fresh(&mut self, what: &str) -> Hash {
+    pub fn fresh(&mut self, what: &str) -> Hash {
         self.memory.made += 1;
         hash("fixture-random", &[what.as_bytes(), &self.memory.made.to_be_bytes(), &self.random.next().to_be_bytes()])
     }
 
-    fn today(&self) -> LegalDate {
+    pub fn today(&self) -> LegalDate {
         LegalDate::at(self.time)
     }
 
@@ -312,7 +312,7 @@ impl Generator<'_> {
 
     fn proposal(&mut self) -> ProposeChange {
         let role_change = || RoleChange { organisation: id("audit"), role: Role::Reviewer, scope: Scope::Fund(fund()) };
-        let change = match self.random.below(6) {
+        let change = match self.random.below(8) {
             0 => Content::GrantRole(RoleChange { organisation: id(self.random.one(&ORGANISATIONS)), ..role_change() }),
             1 => Content::RevokeRole(role_change()),
             2 => {
@@ -324,6 +324,7 @@ impl Generator<'_> {
                 consensus_key: consensus_key("federation").public(),
                 at_height: Height(self.state.head().height.0 + self.random.below(60)),
             }),
+            4 | 5 => self.rule_change(),
             _ => Content::SetParameter(SetParameter {
                 name: Code::new(self.random.one(&["convention_days", "payout_lag_days", "no_such"])).expect("a code"),
                 value: self.random.below(70),

@@ -6,6 +6,7 @@
 
 mod generate;
 mod random;
+mod rules;
 mod stages;
 
 use generate::{Generator, Memory};
@@ -59,6 +60,17 @@ fn favourites(stage: &str) -> &'static [Kind] {
         "call closing" | "call closed" => &[Kind::ScreenApplication, Kind::ReviewApplication],
         "changes voted" => &[Kind::CastBallot],
         "grants offered" => &[Kind::SignConvention, Kind::SignConvention, Kind::ProposeChange],
+        "rules changing" => &[
+            Kind::RaiseObjection,
+            Kind::RaiseObjection,
+            Kind::ResolveObjection,
+            Kind::ResolveObjection,
+            Kind::AmendChange,
+            Kind::WithdrawChange,
+            Kind::AnswerFinding,
+            Kind::CloseFinding,
+            Kind::VerifyIndicator,
+        ],
         "validator admitted" => &[Kind::AnnounceReady, Kind::ProposeChange, Kind::RotateKeys],
         _ => &[
             Kind::SubmitEvidence,

@@ -1,8 +1,11 @@
 //! Where histories begin: states that real blocks have led to, so that short histories reach the late steps of long procedures.
 
-use crate::generate::SEATS;
+use crate::{
+    generate::SEATS,
+    rules::{INDICATOR, limit},
+};
 use octroi_ledger::{
-    Kind, Payload,
+    Event, Kind, Payload,
     application::{
         application::Application,
         fixture::{OPEN_DAYS, application, open_call, project, review, screen},
@@ -11,17 +14,24 @@ use octroi_ledger::{
     call::call::{Call, CallStatus},
     contribution::promise::Promise,
     due,
-    fixture::{DAY, NAME, Network, account, commitment, consensus_key, fund, id, money, network_key},
+    finding::open_finding::OpenFinding,
+    fixture::{DAY, NAME, Network, account, commitment, consensus_key, fund, id, money, name, network_key},
     governance::{
         cast_ballot::CastBallot,
         change::{AdmitValidator, Award, AwardGrants, Change, Choice, Content, RoleChange, SetParameter},
         propose_change::ProposeChange,
+        suspension::{SuspendOrganisation, Urgency},
     },
     grant::{
         fixture::{evidence, judgement, payee_account, signature},
         grant::Grant,
     },
+    indicator::{
+        indicator::{Direction, Indicator, IndicatorLevel, Measured},
+        report_indicator::ReportIndicator,
+    },
     registry::{
+        college::CollegeSeat,
         role::{Role, Scope},
         validator_seat::PendingSeat,
     },
@@ -43,6 +53,7 @@ pub struct Stage {
 /// All stages.
 pub fn all() -> Vec<Stage> {
     let start = start();
+    let changing = changing(start.clone());
     let quarter_over = quarter_over(start.clone());
     let open = open(start.clone());
     let closing = closing(open.clone());
@@ -58,6 +69,7 @@ pub fn all() -> Vec<Stage> {
     };
     vec![
         stage("start", start),
+        stage("rules changing", changing),
         stage("quarter over", quarter_over),
         stage("call open", open),
         stage("call closing", closing),
@@ -81,6 +93,22 @@ fn start() -> Network {
     network.receive("unknown", 1_000_000, None);
     network.assess_calls("2026Q4", 50_000_000);
     network.declare_calls("2026Q3", 7_000_000);
+    network.edit(|state| {
+        let definition = Indicator {
+            name: name("Users served"),
+            unit: Text::new("users").expect("short"),
+            direction: Direction::Up,
+            scale: 0,
+            method: commitment("method"),
+            period: PeriodLength::Quarter,
+            level: IndicatorLevel::Organisation,
+        };
+        state.put::<Indicator>(Code::new(INDICATOR).expect("a code"), definition);
+        for (college, seat) in [("funders", "bank"), ("commoners", "federation"), ("users", "foundation")] {
+            let seat = (CollegeCode::new(college).expect("a code"), id(seat));
+            state.update::<CollegeSeat>(&seat, |seat| seat.delegate = true);
+        }
+    });
     // Duties that have lost their object are refused.
     let soon = BlockTime(network.now().0 + 1_000);
     network.edit(|state| {
@@ -88,6 +116,55 @@ fn start() -> Network {
             due::schedule(state, soon, *kind, Hash::ZERO);
         }
     });
+    network
+}
+
+fn propose(network: &mut Network, proposer: &str, change: Content) -> ChangeId {
+    let opens_at = BlockTime(network.now().0 + 1);
+    let act = ProposeChange { change, document: commitment("reasons"), opens_at };
+    match network.run(proposer, Payload::ProposeChange(act)).expect("it is proposed") {
+        Event::ProposeChange(proposed) => proposed.change,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Three changes by consent take objections, findings wait, values are declared, and an emergency suspension lapses in an hour.
+fn changing(mut network: Network) -> Network {
+    let suspension = SuspendOrganisation {
+        organisation: id("asso2"),
+        urgency: Urgency::Emergency,
+        reason: ReasonCode::new("fraud").expect("a code"),
+    };
+    let emergency = propose(&mut network, "bank", Content::SuspendOrganisation(suspension));
+    network.heartbeats(1);
+    for seat in SEATS {
+        let act = CastBallot { change: emergency, choice: Choice::Yes, reason: None };
+        network.run(seat, Payload::CastBallot(act)).expect("nobody is conflicted");
+    }
+    network.advance(10 * DAY);
+    for proposer in ["region", "federation", "university"] {
+        propose(&mut network, proposer, limit(1_000_000));
+    }
+    network.advance(5 * DAY - 3_600_000);
+    for addressee in ["region", "asso1", "foundation"] {
+        let finding = OpenFinding {
+            fund: fund(),
+            addressee: id(addressee),
+            code: ReasonCode::new("recommendation").expect("a code"),
+            amount: 0,
+            text: commitment(addressee),
+            answer_by: None,
+        };
+        network.run("audit", Payload::OpenFinding(finding)).expect("it is opened");
+        let report = ReportIndicator {
+            indicator: Code::new(INDICATOR).expect("a code"),
+            about: Measured::Organisation(id(addressee)),
+            period: "2026Q4".parse().expect("a period"),
+            value: 5,
+            evidence: commitment("evidence"),
+        };
+        network.run(addressee, Payload::ReportIndicator(report)).expect("it is reported");
+    }
     network
 }
 

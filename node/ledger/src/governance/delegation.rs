@@ -69,8 +69,8 @@ impl Record for DelegatedUse {
     type Key = (FundCode, Code, BlockTime, ChangeId);
 }
 
-/// Names of changes that decide on money, and so can be delegated.
-const DELEGABLE: &[&str] = &["award_grants", "transfer_funds", "release_reserve", "write_off"];
+/// Names of changes that say how much money they decide on, and so can be delegated. A write-off does not: what is owed grows until it is enacted.
+const DELEGABLE: &[&str] = &["award_grants", "transfer_funds", "release_reserve"];
 
 fn key(content: &Content, state: &Overlay<'_>) -> Option<(FundCode, Code)> {
     Some((content.fund(state)?, Code::new(content.name()).expect("names of changes are codes")))

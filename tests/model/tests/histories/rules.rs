@@ -146,10 +146,10 @@ impl Generator<'_> {
                 ("audit", Payload::FileOpinion(act))
             }
             Kind::RecordErasure => {
-                let noted = self.random.in_hundred(25);
+                let noted = self.random.in_hundred(35);
                 let commitment = if noted { commitment("noted") } else { Commitment::new(self.fresh("erased")) };
                 let act = RecordErasure {
-                    commitments: vec![commitment],
+                    commitments: if self.random.in_hundred(90) { vec![commitment] } else { vec![] },
                     reason: ReasonCode::new("retention_over").expect("a code"),
                     on: self.day_around(),
                 };

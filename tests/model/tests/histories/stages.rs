@@ -141,7 +141,8 @@ fn changing(mut network: Network) -> Network {
         let act = CastBallot { change: emergency, choice: Choice::Yes, reason: None };
         network.run(seat, Payload::CastBallot(act)).expect("nobody is conflicted");
     }
-    network.advance(10 * DAY);
+    network.advance(DAY);
+    network.advance(9 * DAY);
     for proposer in ["region", "federation", "university"] {
         propose(&mut network, proposer, limit(1_000_000));
     }

@@ -3,6 +3,8 @@
 //! A kind that the story does not reach has no frozen vector, and the test says so.
 
 mod awards;
+mod donors;
+mod money;
 mod rules;
 
 use crate::network::*;
@@ -56,6 +58,7 @@ struct Known {
     admission: Option<(ChangeId, Height)>,
     grant: Option<(GrantId, Vec<u64>)>,
     auditor: Option<OrganisationId>,
+    funded: Option<GrantId>,
 }
 
 struct Story {
@@ -81,6 +84,17 @@ pub fn chain() -> Chain {
     story.register();
     story.rules();
     story.findings();
+    story.second_call();
+    story.rules_of_money();
+    story.refunds();
+    story.troubled_payment();
+    story.disputes();
+    story.campaign();
+    story.clawback();
+    story.round();
+    story.vouchers();
+    story.usage();
+    story.years_later();
     story.chain
 }
 

@@ -1,17 +1,19 @@
-//! `order_refund`: an ordonnateur orders that money goes back which the fund never needed: from suspense, or prepaid by a levy payer.
+//! `order_refund`: an ordonnateur orders that money goes back which the fund never needed: from suspense, prepaid by a levy payer, or owed back
+//! since a pledge or contribution did not take it.
 //!
 //! - Allowed: an active organisation with the role ordonnateur over the fund, of another group than the fund's comptables and than the payee.
-//! - Effect: suspense or prepaid money becomes a refund to be paid; of prepaid money the latest value dates leave first. `release_refund` pays it.
-//! - Source: rulebook §3, table A; §4, 0204; §5, prepaid money.
+//! - Effect: the money becomes a refund to be paid; of prepaid money the latest value dates leave first. `release_refund` pays it.
+//! - Source: rulebook §3, table A; §4, 0204; §5, prepaid money; §8, refunds.
 
 use super::{
     account::BankAccount,
     entry::{BankEntry, consume},
     matching::PrepaidTarget,
+    owed::Owed,
     refund::{Refund, RefundStatus},
 };
 use crate::{
-    accounts::{Account, Movement, PostingError, Postings},
+    accounts::{Account, Movement, PostingError, Postings, balance},
     action::{Action, Effect, Place},
     history::RecordRef,
     levy::{account::fund_of, prepaid},
@@ -45,6 +47,8 @@ pub enum RefundSource {
     Suspense(SuspenseSource),
     /// With a payer's prepaid money.
     Prepaid(PrepaidTarget),
+    /// With what is owed back of pledges and contributions.
+    Owed(RefundId),
 }
 
 impl fmt::Display for RefundSource {
@@ -52,6 +56,7 @@ impl fmt::Display for RefundSource {
         match self {
             Self::Suspense(SuspenseSource { account, entry }) => write!(f, "entry {entry} of bank account {account}"),
             Self::Prepaid(PrepaidTarget { payer, schedule }) => write!(f, "prepaid levy {schedule} of {payer}"),
+            Self::Owed(id) => write!(f, "money owed back as {id}"),
         }
     }
 }
@@ -64,6 +69,7 @@ impl Wire for RefundSource {
         let source = match self {
             Self::Suspense(source) => Source::Suspense(source.to_proto()),
             Self::Prepaid(source) => Source::Prepaid(source.to_proto()),
+            Self::Owed(id) => Source::Owed(id.to_proto()),
         };
         pb::RefundSource { source: Some(source) }
     }
@@ -73,6 +79,7 @@ impl Wire for RefundSource {
         match proto.source.ok_or_else(WireError::missing)? {
             Source::Suspense(source) => Wire::from_proto(source).map(Self::Suspense),
             Source::Prepaid(source) => Wire::from_proto(source).map(Self::Prepaid),
+            Source::Owed(id) => Wire::from_proto(id).map(Self::Owed),
         }
     }
 }
@@ -140,6 +147,12 @@ impl RefundSource {
                 let left = prepaid::held(state, payer, schedule);
                 Some(Found { fund, account: Account::PrepaidLevy { payer, schedule }, left, payee: Some(payer) })
             }
+            Self::Owed(id) => {
+                let Owed { fund, to, .. } = *state.get::<Owed>(id)?;
+                let account = Account::PayableRefund { refund: *id.hash() };
+                let left = u64::try_from(-balance(state, &account)).unwrap_or(0);
+                Some(Found { fund, account, left, payee: Some(to) })
+            }
         }
     }
 
@@ -147,6 +160,7 @@ impl RefundSource {
         match self {
             Self::Suspense(SuspenseSource { account, entry }) => RecordRef::of::<BankEntry>(&(*account, *entry)),
             Self::Prepaid(PrepaidTarget { payer, .. }) => RecordRef::of::<Organisation>(payer),
+            Self::Owed(id) => RecordRef::of::<Owed>(id),
         }
     }
 }
@@ -211,6 +225,8 @@ impl Effect for RefundOrdered {
             RefundSource::Prepaid(PrepaidTarget { payer, schedule }) => {
                 prepaid::take_latest(state, *payer, *schedule, self.refund.amount.minor);
             }
+            // What is left of it is the account's balance.
+            RefundSource::Owed(_) => {}
         }
         state.put::<Refund>(self.id, self.refund.clone());
     }
@@ -235,7 +251,11 @@ pub(crate) mod tests {
     use crate::{
         accounts::AccountBalance,
         action::{Event, Kind, Payload},
-        bank::{match_entry::MatchEntry, matching::Target},
+        bank::{match_entry::MatchEntry, matching::Target, release_refund::ReleaseRefund},
+        campaign::{
+            fixture::{opened, pay, pledge},
+            withdraw_pledge::WithdrawPledge,
+        },
         fixture::{
             self, IntoPayload, Network, account, commitment, fund, id,
             money::{self, entry_key, schedule_code, target},
@@ -318,6 +338,33 @@ pub(crate) mod tests {
         let left = network.state.get::<PrepaidLevy>(&(id("reuser"), schedule_code("royalty"))).unwrap();
         let left: Vec<(LegalDate, u64)> = left.parts.iter().map(|part| (part.value_date, part.amount)).collect();
         assert_eq!(left, [(money::date(2027, 1, 3), 50)], "60 of 4 January and 20 of the day before have left");
+        network.assert_sound();
+    }
+
+    #[test]
+    fn what_a_campaign_owes_back_is_ordered_released_and_paid() {
+        let (mut network, campaign) = opened();
+        let made = pledge(&mut network, campaign, "university", 400);
+        pay(&mut network, "a", made, 400);
+        network.run("university", WithdrawPledge { pledge: made }).unwrap();
+        let owed = *network.state.all::<Owed>().next().unwrap().0;
+        let asked = |minor| OrderRefund { source: RefundSource::Owed(owed), ..of_entry("a", minor) };
+        fixture::assert_round_trips(&asked(1).into_payload());
+        assert_eq!(network.refusal("region", asked(401)), "InsufficientSource");
+        let Ok(Event::OrderRefund(event)) = network.run("region", asked(400)) else { panic!("ordered") };
+        assert_eq!(event.refund.payee, Some(id("university")));
+        assert_eq!(network.balance(&Account::PayableRefund { refund: *owed.hash() }), 0);
+        assert_eq!(network.balance(&Refund::payable(&event.id)), -400);
+        assert_eq!(network.refusal("region", asked(1)), "InsufficientSource");
+        let release = ReleaseRefund {
+            refund: event.id,
+            from_account: account(),
+            payee_account: commitment("payee"),
+            execution_date: LegalDate::at(network.now()),
+        };
+        network.run("bank", Payload::ReleaseRefund(release)).unwrap();
+        network.attest(network.statement(vec![money::entry("b", -400, Some(Refund::reference(&event.id)))]));
+        assert_eq!(network.state.get::<Refund>(&event.id).unwrap().status, RefundStatus::Paid);
         network.assert_sound();
     }
 }

@@ -168,6 +168,7 @@ mod tests {
     use crate::{
         action::{Event, Kind, Payload},
         application::fixture::{Step, Trial, assert_precedence},
+        contribution::cancel_promise::CancelPromise,
         fixture::{Network, assert_round_trips, envelope, fund, id},
         grant::fixture::{active, edit, only, pay, record},
     };
@@ -243,6 +244,12 @@ mod tests {
         assert_eq!(record(&network, grant).tranche(1).unwrap().regranted, 200_000);
         assert_eq!(network.refusal("asso1", promise(&network, 100_001)), "AmountParent");
         network.run("asso1", promise(&network, 100_000)).unwrap();
+        // What is taken back can be promised again.
+        let reason = ReasonCode::new("other_fund").unwrap();
+        let cancelled = Payload::CancelPromise(CancelPromise { promise: promised.promise, reason });
+        network.run("asso1", cancelled).unwrap();
+        assert_eq!(record(&network, grant).tranche(1).unwrap().regranted, 100_000);
+        network.run("asso1", promise(&network, 200_000)).unwrap();
         let mut unpaid = regrant(&network, grant, 1);
         unpaid.parent = Some(ParentTranche { grant, tranche: 2 });
         assert_eq!(network.refusal("asso1", Payload::PromiseContribution(unpaid)), "AmountParent");

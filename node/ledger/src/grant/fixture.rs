@@ -23,6 +23,7 @@ use crate::{
         self,
         account::BankAccount,
         entry::{BankEntry, EntryOrigin},
+        unmatch_entry::UnmatchEntry,
     },
     fixture::{Network, account, commitment, envelope, fund, id},
     registry::role::{Role, RoleGrant, Scope},
@@ -192,6 +193,12 @@ pub fn receive(network: &mut Network, text: &str, minor: u64) -> EntryKey {
     };
     network.edit(|state| bank::entry::enter(account(), key, entry, state));
     key
+}
+
+/// What was matched of an entry is taken back.
+pub fn unmatch(entry: EntryKey) -> Payload {
+    let reason = ReasonCode::new("wrong_target").unwrap();
+    Payload::UnmatchEntry(UnmatchEntry { account: account(), entry, reason })
 }
 
 /// Stops a grant, or lets it go on.

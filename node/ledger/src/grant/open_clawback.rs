@@ -274,6 +274,11 @@ mod tests {
         let targets = vec![MatchTarget { target: Target::Clawback(clawback), amount: Amount::eur(1) }];
         let act = Payload::MatchEntry(MatchEntry { account: account(), entry, targets });
         assert_eq!(network.refusal("bank", act), "StateTarget");
+        run(&mut network, "bank", unmatch(entry));
+        assert_eq!(credit_of(&network, &source), envelope);
+        assert_eq!(balance_of(&network.state, &Account::ClawbackReceivable { grant }), 200_000);
+        assert_eq!(credit_of(&network, &Account::Uncollected { fund: fund() }), 200_000);
+        assert_eq!(record(&network, grant).recovered, 0);
     }
 
     #[test]

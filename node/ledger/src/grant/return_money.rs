@@ -175,5 +175,9 @@ mod tests {
         assert_eq!(after.tranches, before.tranches);
         let again = matched(entry, announced.id, 1);
         assert_eq!(network.refusal("bank", again), "StateTarget");
+        run(&mut network, "bank", unmatch(entry));
+        assert_eq!(credit_of(&network, &before.source()), envelope);
+        assert_eq!(record(&network, grant).returned, 0);
+        assert_eq!(network.state.get::<MoneyReturn>(&announced.id).unwrap().received, 0);
     }
 }

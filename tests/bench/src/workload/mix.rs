@@ -219,6 +219,7 @@ fn contribution(fund: &str, n: u64, today: LegalDate) -> PromiseContribution {
         due: today.plus_days(90).expect("in range"),
         earmark: n.is_multiple_of(2).then(|| EnvelopeCode::new("commons").expect("a code")),
         conditions: None,
+        parent: None,
     }
 }
 
@@ -260,6 +261,7 @@ pub(super) fn past_grant(file: &str, organisation: usize, n: u64, row: u64) -> P
         in_kind_estimate: None,
         gaps: vec![],
         row_hash: hash("bench-row", &[file.as_bytes(), &n.to_be_bytes()]),
+        parent: None,
     })
 }
 

@@ -40,6 +40,7 @@ async fn promise_on(
             due: LegalDate::new(2099, 3, 31).expect("a date"),
             earmark: None,
             conditions: None,
+            parent: None,
         });
         // With all nodes down at once nobody answers: that is what they are there for, and nothing is acknowledged then.
         let Ok(transaction) = client.build(organisation, payload).await else {

@@ -40,6 +40,7 @@ impl Door {
             due: LegalDate::new(2099, 3, 31).expect("a date"),
             earmark: None,
             conditions: None,
+            parent: None,
         });
         let now = self.network.status(0).expect("node 0 answers").time;
         let until = BlockTime(now.checked_add_signed(valid_for_ms).expect("a time"));

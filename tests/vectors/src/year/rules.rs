@@ -62,7 +62,7 @@ fn indicator(scale: u32) -> Content {
     })
 }
 
-fn reason(text: &str) -> ReasonCode {
+pub(super) fn reason(text: &str) -> ReasonCode {
     ReasonCode::new(text).expect("a code")
 }
 
@@ -130,7 +130,7 @@ impl Story {
         ]);
     }
 
-    fn propose(&mut self, proposals: Vec<(&'static str, Content)>) -> Vec<ChangeId> {
+    pub(super) fn propose(&mut self, proposals: Vec<(&'static str, Content)>) -> Vec<ChangeId> {
         let opens_at = self.chain.now().saturating_add(60_000);
         let document = commitment("why");
         let propose = |change| Payload::ProposeChange(ProposeChange { change, document, opens_at });
@@ -144,14 +144,14 @@ impl Story {
         changes
     }
 
-    fn vote(&mut self, changes: &[ChangeId]) {
+    pub(super) fn vote(&mut self, changes: &[ChangeId]) {
         let yes = |change| Payload::CastBallot(CastBallot { change, choice: Choice::Yes, reason: None });
         let acts = changes.iter().flat_map(|change| VOTERS.map(|seat| (seat, yes(*change))));
         self.acts(acts.collect());
     }
 
     /// What became of a change in a block of due work.
-    fn outcome(receipts: &[octroi_ledger::Receipt], change: ChangeId) -> Option<ChangeStatus> {
+    pub(super) fn outcome(receipts: &[octroi_ledger::Receipt], change: ChangeId) -> Option<ChangeStatus> {
         receipts.iter().find_map(|receipt| match receipt.event() {
             Some(Event::EnactChange(enacted)) if enacted.change == change => Some(enacted.outcome),
             Some(Event::ConcludeChange(concluded)) if concluded.change == change => Some(concluded.outcome),

@@ -62,10 +62,13 @@ fn counts_and_control_totals_are_those_of_the_year() {
 
     let fund = verdict.totals.funds[&network::fund()];
     assert_eq!(fund.currency, Currency::EUR);
-    assert_eq!(fund.money_in, 12_500_000 + 333_333 + 15_498_000);
-    // Two of three applications were awarded; of the first an advance of 30 % was paid.
-    assert_eq!((fund.grants, fund.awarded), (2, 5_000_000));
-    assert_eq!((fund.money_out, fund.paid), (600_000, 600_000));
+    // Contributions, the levy, then a second contribution with a credit that is nobody's, a return, a campaign and a round.
+    let later = 340_000 + 100_000 + 550_000 + 52_500;
+    assert_eq!(fund.money_in, 12_500_000 + 333_333 + 15_498_000 + later);
+    // Two of three applications were awarded, the campaign reached its goal; the round gives what came in and, to one project, five times as much.
+    assert_eq!((fund.grants, fund.awarded), (5, 5_000_000 + 550_000 + 52_500 + 5 * 12_500));
+    // The first grant was paid in full; the bank took a charge.
+    assert_eq!((fund.money_out, fund.paid), (2_001_500, 2_000_000));
     let file = &verdict.totals.past_grants[&FileHash::new(hash("vectors-file", &[]))];
     assert_eq!((file.rows, file.withdrawn), (2, false));
     assert_eq!(file.sums[&Currency::EUR], (2, 150_000));

@@ -1,6 +1,6 @@
 //! `amend_change`: the author of a change by consent answers objections with another wording, and a new round begins.
 //!
-//! - Allowed: the active organisation that proposed it, by an office that may use the role college member, programme manager or registrar.
+//! - Allowed: the active organisation that proposed it, by an office that may use a role by which changes are proposed.
 //! - Effect: the change of the same sort stands in the place of the other; objections that were open are met; clarification and objection begin again,
 //!   with seats frozen anew, since the wording may concern others. At most `amend_rounds` times.
 //! - Source: rulebook §10; tag 0c05.
@@ -19,7 +19,6 @@ use crate::{
     history::RecordRef,
     parameters::Parameter,
     refusal::{Reject, refusals, signer_refusals},
-    registry::role::Role,
     signer::Context,
     state::Overlay,
     wire::message,
@@ -118,7 +117,7 @@ impl Action for AmendChange {
 
     fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<ChangeAmended, Refused> {
         let Self { change, content, document } = self.clone();
-        cx.by_office(state, &[Role::CollegeMember, Role::ProgrammeManager, Role::Registrar])?;
+        cx.by_office(state, &propose_change::PROPOSERS)?;
         let record = state.get::<Change>(&change).ok_or(Refused::UnknownChange(change))?;
         if record.proposer != cx.organisation {
             return Err(Refused::RoleNotProposer(cx.organisation));
@@ -212,7 +211,7 @@ mod tests {
             resolve_objection::{Resolution, tests::resolution},
             seat::{SeatStep, tests::step},
         },
-        registry::organisation::Organisation,
+        registry::{organisation::Organisation, role::Role},
     };
 
     impl IntoPayload for AmendChange {

@@ -195,8 +195,10 @@ mod tests {
             change::{Change, ChangeStatus, Choice},
             electorate::Counting,
             propose_change::tests::{awards, change_of, proposal},
+            withdraw_change::WithdrawChange,
         },
         grant::fixture::credit,
+        registry::organisation::Organisation,
     };
 
     /// A reviewed application, and a limit on awards of its fund; nothing in the envelope.
@@ -271,6 +273,23 @@ mod tests {
         let Some(Event::EnactChange(event)) = receipts[0].event() else { panic!("{receipts:?}") };
         assert_eq!(event.outcome, ChangeStatus::NotEnacted);
         assert_eq!(network.state.count::<DelegatedUse>(), 0);
+    }
+
+    #[test]
+    fn the_office_that_decided_alone_takes_it_back_and_it_counts_no_more() {
+        let (mut network, call, first) = limited(1_000_000, 1_000_000);
+        network.edit(|state| {
+            state.update::<DelegatedLimit>(&award_key(), |limit| limit.role = Role::Ordonnateur);
+            state.update::<Organisation>(&fixture::id("region"), |region| {
+                region.offices[0].roles = vec![Role::Ordonnateur];
+            });
+        });
+        let asked = Content::AwardGrants(awards(call, &[(first, 1_000_000)]));
+        let change = change_of(&network.run("region", proposal(&network, asked)).unwrap());
+        assert_eq!(network.state.count::<DelegatedUse>(), 1);
+        network.run("region", WithdrawChange { change }).unwrap();
+        assert_eq!(network.state.count::<DelegatedUse>(), 0);
+        assert_eq!(network.state.get::<Change>(&change).unwrap().status, ChangeStatus::Withdrawn);
     }
 
     #[test]

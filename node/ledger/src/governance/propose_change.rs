@@ -195,6 +195,10 @@ impl Action for ProposeChange {
     }
 }
 
+/// Roles by which changes are proposed: by a seat, in an office of the fund or of the registry, or alone within a delegated limit.
+pub(super) const PROPOSERS: [Role; 5] =
+    [Role::CollegeMember, Role::ProgrammeManager, Role::Registrar, Role::Ordonnateur, Role::Comptable];
+
 /// Milliseconds that a vote is open.
 pub(super) fn ballot_ms(state: &Overlay<'_>) -> u64 {
     state.parameter(Parameter::BallotDays).saturating_mul(DAY_MS)

@@ -1,6 +1,6 @@
 //! `withdraw_change`: who proposed a change takes it back before its close.
 //!
-//! - Allowed: the active organisation that proposed it, by an office that may use the role college member, programme manager or registrar.
+//! - Allowed: the active organisation that proposed it, by an office that may use a role by which changes are proposed.
 //! - Effect: the change is withdrawn, nothing of it is due any more; what waited for it, such as a call, is as before.
 //! - Source: rulebook §7 (withdrawn → closed again), §10; tag 0c06.
 
@@ -15,7 +15,6 @@ use crate::{
     due,
     history::RecordRef,
     refusal::{refusals, signer_refusals},
-    registry::role::Role,
     signer::Context,
     state::Overlay,
     wire::message,
@@ -59,7 +58,7 @@ impl Action for WithdrawChange {
 
     fn decide(&self, cx: &Context<'_>, state: &Overlay<'_>) -> Result<ChangeWithdrawn, Refused> {
         let change = self.change;
-        cx.by_office(state, &[Role::CollegeMember, Role::ProgrammeManager, Role::Registrar])?;
+        cx.by_office(state, &propose_change::PROPOSERS)?;
         let record = state.get::<Change>(&change).ok_or(Refused::UnknownChange(change))?;
         if record.proposer != cx.organisation {
             return Err(Refused::RoleNotProposer(cx.organisation));
@@ -103,7 +102,7 @@ mod tests {
         due::DueItem,
         fixture::{self, IntoPayload, id},
         governance::propose_change::tests::{awards, change_of, parameter, proposal},
-        registry::organisation::Organisation,
+        registry::{organisation::Organisation, role::Role},
     };
 
     impl IntoPayload for WithdrawChange {

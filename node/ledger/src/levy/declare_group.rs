@@ -192,7 +192,7 @@ impl Effect for GroupDeclared {
             RecordRef::of::<LevySchedule>(&self.schedule),
             RecordRef::of::<Organisation>(&self.figures.filer),
         ]);
-        subjects.extend(self.figures.members.iter().map(|member| RecordRef::of::<Organisation>(member)));
+        subjects.extend(self.figures.members.iter().map(RecordRef::of::<Organisation>));
         subjects.into_iter().collect()
     }
 }

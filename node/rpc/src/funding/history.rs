@@ -4,7 +4,7 @@
 use super::{
     grants::{decided_at, grant_view, ordered_and_paid},
     organisations::identifier,
-    past::{PastKey, Sums, is_withdrawn, keys_of, past_grant_view},
+    past::{PastKey, Sum, Sums, is_withdrawn, keys_of, past_grant_view},
 };
 use crate::{
     core::{Core, id, page_info, read_at, word},
@@ -159,7 +159,9 @@ fn gather(core: &Core, view: &View, page: &Page, filter: &Filter, events: &mut R
             continue;
         }
         let (ordered, paid) = ordered_and_paid(grant);
-        sums.add(&grant.awarded.currency, grant.awarded.minor.into(), ordered.into(), paid.into());
+        let returned = Balance::from(grant.returned) + Balance::from(grant.recovered);
+        let awarded = grant.awarded.minor.into();
+        sums.add(&grant.awarded.currency, Sum { awarded, ordered: ordered.into(), paid: paid.into(), returned });
         if take(Part::Grants, id.to_key_bytes(), grants.len()) {
             grants.push((*id, grant));
         }
@@ -170,7 +172,7 @@ fn gather(core: &Core, view: &View, page: &Page, filter: &Filter, events: &mut R
                 return false;
             }
             if let Some(amount) = &grant.amount {
-                past_sums.add(&amount.currency, amount.minor.into(), 0, 0);
+                past_sums.add(&amount.currency, Sum { awarded: amount.minor.into(), ..Sum::default() });
             }
             true
         };

@@ -21,27 +21,42 @@ use tonic::Status;
 /// Names the record of a past grant.
 pub(super) type PastKey = <PastGrant as Record>::Key;
 
-/// Sums of amounts by currency.
+/// Minor units of grants.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sum {
+    /// How much they were awarded.
+    pub(super) awarded: Balance,
+    /// Of that, ordered.
+    pub(super) ordered: Balance,
+    /// Of that, paid.
+    pub(super) paid: Balance,
+    /// Sent back, or kept from later payments.
+    pub(super) returned: Balance,
+}
+
+/// How many grants, and their sums, by currency.
 #[derive(Default)]
-pub(super) struct Sums(BTreeMap<String, (u64, Balance, Balance, Balance)>);
+pub(super) struct Sums(BTreeMap<String, (u64, Sum)>);
 
 impl Sums {
-    pub(super) fn add(&mut self, currency: &Currency, awarded: Balance, ordered: Balance, paid: Balance) {
-        let (count, awarded_sum, ordered_sum, paid_sum) = self.0.entry(currency.as_str().to_owned()).or_default();
+    pub(super) fn add(&mut self, currency: &Currency, grant: Sum) {
+        let Sum { awarded, ordered, paid, returned } = grant;
+        let (count, sum) = self.0.entry(currency.as_str().to_owned()).or_default();
         *count += 1;
-        *awarded_sum += awarded;
-        *ordered_sum += ordered;
-        *paid_sum += paid;
+        sum.awarded += awarded;
+        sum.ordered += ordered;
+        sum.paid += paid;
+        sum.returned += returned;
     }
 
     pub(super) fn totals(self) -> Vec<pb::GrantTotals> {
-        let total = |(currency, (count, awarded, ordered, paid))| pb::GrantTotals {
+        let total = |(currency, (count, sum)): (String, (u64, Sum))| pb::GrantTotals {
             currency,
             count,
-            awarded: clamp(awarded),
-            ordered: clamp(ordered),
-            paid: clamp(paid),
-            returned: 0,
+            awarded: clamp(sum.awarded),
+            ordered: clamp(sum.ordered),
+            paid: clamp(sum.paid),
+            returned: clamp(sum.returned),
         };
         self.0.into_iter().map(total).collect()
     }

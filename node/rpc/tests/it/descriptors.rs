@@ -73,3 +73,24 @@ fn nothing_that_was_published_is_changed_or_gone() {
     assert!(gone.is_empty(), "changed or gone: {gone:#?}");
     assert!(!published.is_empty(), "{} is empty", path.display());
 }
+
+/// Encoders write a oneof where its least number stands: were another number between, fields would not be in ascending order (docs/formats.md §3).
+#[test]
+fn no_other_number_lies_between_those_of_a_oneof() {
+    fn check(prefix: &str, message: &DescriptorProto) {
+        let name = format!("{prefix}.{}", message.name());
+        for (index, oneof) in message.oneof_decl.iter().enumerate() {
+            let is_of = |field: &&prost_types::FieldDescriptorProto| field.oneof_index == Some(index as i32);
+            let numbers = || message.field.iter().filter(is_of).map(|field| field.number());
+            let (Some(least), Some(most)) = (numbers().min(), numbers().max()) else { continue };
+            let others = message.field.iter().filter(|field| !is_of(field)).map(|field| field.number());
+            let between: Vec<i32> = others.filter(|number| (least..most).contains(number)).collect();
+            assert!(between.is_empty(), "{name}.{}: {between:?}", oneof.name());
+        }
+        message.nested_type.iter().for_each(|inner| check(&name, inner));
+    }
+    let set = FileDescriptorSet::decode(octroi_proto::DESCRIPTORS).expect("the build wrote descriptors");
+    for file in &set.file {
+        file.message_type.iter().for_each(|message| check(file.package(), message));
+    }
+}

@@ -1,6 +1,6 @@
 //! Property: what a kind decides is applied without fail, and money is conserved, in random histories over all kinds.
 //!
-//! Ten thousand short histories start from a handful of prepared stages. Their blocks are proposed and committed as a validator would; after each
+//! Twenty thousand short histories start from a handful of prepared stages. Their blocks are proposed and committed as a validator would; after each
 //! the invariants of what it touched are checked, and at the end of a history all of them. `OCTROI_SEED` repeats a run, `OCTROI_HISTORIES`
 //! shortens it. A second test drops single legs of real postings and demands that the checks notice each.
 
@@ -19,14 +19,69 @@ use octroi_ledger::{
 };
 use octroi_primitives::*;
 use random::Random;
-use std::{collections::BTreeMap, env};
+use std::{collections::BTreeMap, env, time::Instant};
 
 /// Histories of a full run.
-const HISTORIES: u64 = 10_000;
+const HISTORIES: u64 = 20_000;
 /// Seed unless the environment names another.
 const SEED: u64 = 20_270_104;
 /// How often each kind must have been applied and refused in a full run.
 const LEAST: (u64, u64) = (500, 100);
+
+/// Kinds that no history asks for yet, with the reason: these are neither applied nor refused, all others reach [`LEAST`].
+const NOT_GENERATED: &[(&str, &[Kind])] = &[
+    (
+        "payments, refunds and what a funder gives or takes back besides promises have the tests of their kinds alone",
+        &[
+            Kind::UnmatchEntry,
+            Kind::OrderRefund,
+            Kind::BookCost,
+            Kind::ReleaseRefund,
+            Kind::FailRefund,
+            Kind::ContributeInKind,
+            Kind::ReturnContribution,
+            Kind::CancelPromise,
+        ],
+    ),
+    (
+        "the payers of all stages stand alone and accept what they are assessed",
+        &[Kind::DeclareGroup, Kind::AttestUsage, Kind::DisputeLevy, Kind::AnswerDispute, Kind::ReassessLevy],
+    ),
+    ("the policy of all stages carries money over without end", &[Kind::ExpireCarryOver]),
+    (
+        "calls and applications stay as they were made",
+        &[Kind::AmendCall, Kind::CancelCall, Kind::ReviseApplication, Kind::WithdrawApplication],
+    ),
+    (
+        "grants are paid as they were signed",
+        &[
+            Kind::FailPayment,
+            Kind::AmendGrant,
+            Kind::SuspendGrant,
+            Kind::TerminateGrant,
+            Kind::ReturnMoney,
+            Kind::FileFinalReport,
+            Kind::OpenClawback,
+            Kind::OffsetClawback,
+            Kind::RefusePayment,
+            Kind::CancelOrder,
+        ],
+    ),
+    (
+        "no stage has a campaign",
+        &[Kind::OpenCampaign, Kind::Pledge, Kind::PledgeBatch, Kind::WithdrawPledge, Kind::SettleCampaign],
+    ),
+    (
+        "no stage has a matching round",
+        &[Kind::OpenMatching, Kind::ContributeToProject, Kind::ChallengeMatching, Kind::SettleMatching],
+    ),
+    ("no stage has vouchers", &[Kind::IssueVouchers, Kind::AssignVoucher, Kind::RedeemVoucher, Kind::ExpireVouchers]),
+];
+
+/// Whether histories ask for a kind.
+pub fn is_generated(kind: Kind) -> bool {
+    !NOT_GENERATED.iter().any(|(_, kinds)| kinds.contains(&kind))
+}
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     env::var(variable).map_or(otherwise, |value| value.parse().expect("a number"))
@@ -53,13 +108,16 @@ fn favourites(stage: &str) -> &'static [Kind] {
         "start" => {
             &[Kind::PromiseContribution, Kind::AttestStatement, Kind::MatchEntry, Kind::DeclareLevy, Kind::AssessLevy]
         }
+        "quarter not closed" | "levy not declared" | "levy years ago" => {
+            &[Kind::DeclareLevy, Kind::PromiseContribution]
+        }
         "quarter over" => {
             &[Kind::ClosePeriod, Kind::ClosePeriod, Kind::AssessLevy, Kind::MatchEntry, Kind::DeclareLevy]
         }
         "call open" => &[Kind::SubmitApplication, Kind::OpenCall, Kind::RegisterOrganisation, Kind::DeclarePastGrant],
         "call closing" | "call closed" => &[Kind::ScreenApplication, Kind::ReviewApplication],
         "changes voted" => &[Kind::CastBallot],
-        "grants offered" => &[Kind::SignConvention, Kind::SignConvention, Kind::ProposeChange],
+        "grants offered" | "offers lapsing" => &[Kind::SignConvention, Kind::SignConvention, Kind::ProposeChange],
         "rules changing" => &[
             Kind::RaiseObjection,
             Kind::RaiseObjection,
@@ -167,6 +225,7 @@ fn what_is_decided_is_applied_and_money_is_conserved() {
     let seed = number("OCTROI_SEED", SEED);
     let histories = number("OCTROI_HISTORIES", HISTORIES);
     println!("seed {seed}, {histories} histories");
+    let began = Instant::now();
     let stages = stages::all();
     let mut counts = BTreeMap::new();
     for history in 0..histories {
@@ -186,13 +245,14 @@ fn what_is_decided_is_applied_and_money_is_conserved() {
         let (applied, refused) = counts.get(kind).copied().unwrap_or_default();
         println!("{:<24}{applied:>10}{refused:>10}", kind.name());
     }
-    if histories >= HISTORIES {
-        for kind in Kind::ALL {
-            let (applied, refused) = counts.get(kind).copied().unwrap_or_default();
-            assert!(
-                applied >= LEAST.0 && refused >= LEAST.1,
-                "{kind}: applied {applied} times, refused {refused} times"
-            );
+    println!("{:.1} s", began.elapsed().as_secs_f64());
+    for kind in Kind::ALL {
+        let (applied, refused) = counts.get(kind).copied().unwrap_or_default();
+        if !is_generated(*kind) {
+            assert_eq!((applied, refused), (0, 0), "{kind} is generated after all");
+        } else if histories >= HISTORIES {
+            let enough = applied >= LEAST.0 && refused >= LEAST.1;
+            assert!(enough, "{kind}: applied {applied} times, refused {refused} times");
         }
     }
 }

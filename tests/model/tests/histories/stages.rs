@@ -2,6 +2,7 @@
 
 use crate::{
     generate::SEATS,
+    is_generated,
     rules::{INDICATOR, limit},
 };
 use octroi_ledger::{
@@ -12,7 +13,7 @@ use octroi_ledger::{
     },
     bank::{match_entry::MatchEntry, matching::Target},
     call::call::{Call, CallStatus},
-    contribution::promise::Promise,
+    contribution::{promise::Promise, promise_contribution::PromiseContribution},
     due,
     finding::open_finding::OpenFinding,
     fixture::{DAY, NAME, Network, account, commitment, consensus_key, fund, id, money, name, network_key},
@@ -55,11 +56,15 @@ pub fn all() -> Vec<Stage> {
     let start = start();
     let changing = changing(start.clone());
     let quarter_over = quarter_over(start.clone());
+    let waiting = waiting(quarter_over.clone());
+    let unfiled = unfiled(waiting.clone());
+    let old = old(unfiled.clone());
     let open = open(start.clone());
     let closing = closing(open.clone());
     let closed = closed(closing.clone());
     let voting = voting(closed.clone());
     let offered = offered(voting.clone());
+    let lapsing = lapsing(offered.clone());
     let admission = admission(offered.clone());
     let active = active(offered.clone());
     let contested = contested(active.clone());
@@ -71,11 +76,15 @@ pub fn all() -> Vec<Stage> {
         stage("start", start),
         stage("rules changing", changing),
         stage("quarter over", quarter_over),
+        stage("quarter not closed", waiting),
+        stage("levy not declared", unfiled),
+        stage("levy years ago", old),
         stage("call open", open),
         stage("call closing", closing),
         stage("call closed", closed),
         stage("changes voted", voting),
         stage("grants offered", offered),
+        stage("offers lapsing", lapsing),
         stage("validator admitted", admission),
         stage("grants active", active),
         stage("evidence contested", contested),
@@ -112,7 +121,7 @@ fn start() -> Network {
     // Duties that have lost their object are refused.
     let soon = BlockTime(network.now().0 + 1_000);
     network.edit(|state| {
-        for kind in Kind::ALL.iter().filter(|kind| kind.is_system()) {
+        for kind in Kind::ALL.iter().filter(|kind| kind.is_system() && is_generated(**kind)) {
             due::schedule(state, soon, *kind, Hash::ZERO);
         }
     });
@@ -177,6 +186,38 @@ fn quarter_over(mut network: Network) -> Network {
     network.run("bank", Payload::MatchEntry(act)).expect("it is matched");
     network.advance(89 * DAY);
     network.attest(network.statement(vec![]));
+    network
+}
+
+/// In an hour nobody has closed the quarter for thirty days, promises expire, and a levy is overdue.
+fn waiting(mut network: Network) -> Network {
+    let end_of_april = money::date(2027, 4, 30);
+    for minor in [1_000_000, 2_000_000] {
+        let act = PromiseContribution {
+            fund: fund(),
+            amount: Amount::eur(minor),
+            due: end_of_april,
+            earmark: None,
+            conditions: None,
+            parent: None,
+        };
+        network.run("region", Payload::PromiseContribution(act)).expect("it is promised");
+    }
+    network.advance_to(BlockTime(end_of_april.plus_days(1).expect("in the calendar").start_time().0 - 3_600_000));
+    network
+}
+
+/// In an hour a levy that nobody declared is assessed by default.
+fn unfiled(mut network: Network) -> Network {
+    network.advance(3_600_000);
+    network.advance_to(BlockTime(money::date(2027, 6, 1).start_time().0 - 3_600_000));
+    network
+}
+
+/// In an hour what was never paid or declared of the levies of 2026 is prescribed.
+fn old(mut network: Network) -> Network {
+    network.advance(3_600_000);
+    network.advance_to(BlockTime(money::date(2030, 1, 1).start_time().0 - 3_600_000));
     network
 }
 
@@ -269,6 +310,13 @@ fn voting(mut network: Network) -> Network {
 fn offered(mut network: Network) -> Network {
     network.advance(2 * 3_600_000);
     assert_eq!(network.state.count::<Grant>(), 3, "the award is enacted");
+    network
+}
+
+/// In an hour three offers lapse.
+fn lapsing(mut network: Network) -> Network {
+    let last = network.state.all::<Grant>().map(|(_, grant)| grant.sign_before).max().expect("three are offered");
+    network.advance_to(BlockTime(last.0 - 3_600_000));
     network
 }
 

@@ -74,13 +74,11 @@ pub fn find(name: &str) -> Option<&'static Act> {
 pub fn command(act: &Act) -> Command {
     let mut command = Command::new(act.name)
         .about(act.about)
-        .long_about(
-            format!(
-                "{}.\n\nKind {}; 'octroi tx template {0}' shows a file to fill in, 'octroi explain {0}' every refusal.",
-                act.about, act.kind
-            )
-            .replace("{0}", act.kind),
-        )
+        .long_about(format!(
+            "{about}.\n\nKind {kind}; 'octroi tx template {kind}' shows a file to fill in, 'octroi explain {kind}' every refusal.",
+            about = act.about,
+            kind = act.kind
+        ))
         .arg_required_else_help(true)
         .arg(
             Arg::new("payload")

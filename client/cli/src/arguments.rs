@@ -81,7 +81,7 @@ pub enum Static {
     Watch(Watch),
     /// What a reason or a kind means, and what to do
     Explain {
-        /// A reason such as PROMISE_CONTRIBUTION_FUND_UNKNOWN, or a kind such as promise_contribution; none: all kinds
+        /// A reason such as PROMISE_CONTRIBUTION_UNKNOWN_FUND, or a kind such as promise_contribution; none: all kinds
         name: Option<String>,
     },
     /// Publish grants of the past from a file

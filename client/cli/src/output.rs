@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use octroi_client::bridge::{minor_in_words, time_in_words};
+use octroi_client::bridge::{is_money_name, minor_in_words, time_in_words};
 use octroi_primitives::{BlockTime, Currency};
 use serde_json::{Value as Json, json};
 use std::io::{IsTerminal as _, Write as _};
@@ -188,27 +188,39 @@ fn raw_leaves(value: &Json) -> Vec<(String, String)> {
     out
 }
 
+/// Items of a plain list that people are shown at most; programs get all.
+const ITEMS: usize = 20;
+
 /// The same for people: sums and times in words, items of lists numbered, nothing that is absent.
 fn leaves(value: &Json) -> Vec<(String, String)> {
-    fn walk(path: &str, value: &Json, out: &mut Vec<(String, String)>) {
+    fn walk(path: &str, value: &Json, currency: Option<Currency>, out: &mut Vec<(String, String)>) {
         if let Some(sum) = sum(value) {
             return out.push((path.to_owned(), sum));
         }
         match value {
             Json::Object(table) => {
+                let currency = currency_of(table).or(currency);
                 for (name, value) in table {
-                    walk(&if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, value, out);
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    match (currency, minor_of(name, value)) {
+                        (Some(currency), Some(minor)) => out.push((path, minor_in_words(minor, currency))),
+                        _ => walk(&path, value, currency, out),
+                    }
                 }
             }
             Json::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-                let items: Vec<_> = items.iter().map(plain).collect();
+                let mut shown: Vec<_> = items.iter().take(ITEMS).map(plain).collect();
+                if items.len() > ITEMS {
+                    shown.push(format!("… {} in all; --output json shows them", items.len()));
+                }
                 if !items.is_empty() {
-                    out.push((path.to_owned(), items.join(", ")));
+                    out.push((path.to_owned(), shown.join(", ")));
                 }
             }
-            Json::Array(items) => {
-                items.iter().enumerate().for_each(|(index, item)| walk(&format!("{path}[{}]", index + 1), item, out))
-            }
+            Json::Array(items) => items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| walk(&format!("{path}[{}]", index + 1), item, currency, out)),
             Json::Null => {}
             Json::Number(number) if is_time(path) => out.push((
                 path.to_owned(),
@@ -218,8 +230,20 @@ fn leaves(value: &Json) -> Vec<(String, String)> {
         }
     }
     let mut out = Vec::new();
-    walk("", value, &mut out);
+    walk("", value, None, &mut out);
     out
+}
+
+/// The currency of what stands in an object: its own, or that of a sum in it.
+fn currency_of(table: &serde_json::Map<String, Json>) -> Option<Currency> {
+    let own = table.get("currency").and_then(Json::as_str);
+    let of_sum = || table.values().filter(|value| sum(value).is_some()).find_map(|value| value["currency"].as_str());
+    Currency::new(own.or_else(of_sum)?).ok()
+}
+
+/// Minor units that stand alone, with the currency somewhere beside them.
+fn minor_of(name: &str, value: &Json) -> Option<i128> {
+    if is_money_name(name) { value.as_str()?.parse().ok() } else { None }
 }
 
 fn is_time(path: &str) -> bool {
@@ -277,12 +301,19 @@ mod tests {
     fn people_read_sums_and_times_and_nothing_absent() {
         let value = json!({
             "amount": { "minor": "1250000", "currency": "EUR" }, "opens_at": 86_400_000u64, "none": null,
-            "tags": ["a", "b"], "parts": [{ "n": 1 }, { "n": 2 }],
+            "tags": ["a", "b"], "parts": [{ "n": 1 }, { "n": 2 }], "received": "10000000",
         });
         let lines: Vec<_> = leaves(&value).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             lines,
-            ["amount=12 500,00 EUR", "opens_at=1970-01-02 00:00:00 UTC", "tags=a, b", "parts[1].n=1", "parts[2].n=2"]
+            [
+                "amount=12 500,00 EUR",
+                "opens_at=1970-01-02 00:00:00 UTC",
+                "tags=a, b",
+                "parts[1].n=1",
+                "parts[2].n=2",
+                "received=100 000,00 EUR",
+            ]
         );
     }
 

@@ -4,6 +4,7 @@ use crate::{
     arguments::Global,
     failure::{Exit, Failure, Result, read_file, read_text},
     output::Printer,
+    reads,
 };
 use octroi_client::{
     Client, NodeInfo, Tls,
@@ -13,7 +14,7 @@ use octroi_client::{
 use octroi_primitives::{OrganisationId, SecretKey, genesis_id, hash};
 use serde::Deserialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::IsTerminal as _,
     path::{Path, PathBuf},
 };
@@ -104,6 +105,25 @@ pub struct Session {
     context: Context,
     client: Option<Client>,
     passphrase: Option<Zeroizing<String>>,
+}
+
+/// Keys of an organisation, as a node shows it, that may sign in the block after the one it was read at.
+fn live_keys(answer: &serde_json::Value) -> BTreeSet<String> {
+    let number =
+        |value: &serde_json::Value| value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default();
+    let next = answer.pointer("/at/height").map(number).unwrap_or_default() + 1;
+    let list = |value: &serde_json::Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let offices = answer.pointer("/organisation/organisation").map(|record| list(record, "offices"));
+    offices
+        .unwrap_or_default()
+        .iter()
+        .flat_map(|office| list(office, "keys"))
+        .filter(|key| {
+            let (from, to) = (number(&key["from_height"]), number(&key["to_height"]));
+            from <= next && (to == 0 || next < to)
+        })
+        .filter_map(|key| Some(key["key"].as_str()?.to_owned()))
+        .collect()
 }
 
 impl Session {
@@ -223,9 +243,36 @@ impl Session {
 
     /// Who signs, keys unlocked.
     pub async fn author(&mut self) -> Result<Author> {
-        let files = self.author_files()?;
+        let files = self.live_files().await?;
         let info = self.client()?.info().await?.clone();
         self.author_of(&files, &info.network_name)
+    }
+
+    /// Of the key files that `--as` means, those whose keys may sign in the next block: an office that rotates has more than one for a while, and a
+    /// file outlives its key. An organisation that is not registered yet may sign with all.
+    pub async fn live_files(&mut self) -> Result<Vec<KeyFile>> {
+        let files = self.author_files()?;
+        let several = |file: &KeyFile| {
+            let office = &file.public.meta.office;
+            files.iter().filter(|other| other.public.meta.office == *office).count() > 1
+        };
+        let Some(first) = files.iter().find(|file| several(file)) else { return Ok(files) };
+        let network_name = self.client()?.info().await?.network_name.clone();
+        let organisation = self.organisation_of(first, &network_name).to_string();
+        let request = serde_json::json!({ "id": organisation });
+        let answer = match reads::ask(self, "FundingService", "GetOrganisation", &request).await {
+            Err(failure) if failure.exit == Exit::NotFound => return Ok(files),
+            answer => answer?,
+        };
+        let live = live_keys(&answer);
+        let (kept, others): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| live.contains(&file.public.key.to_string()));
+        if kept.is_empty() {
+            let names: Vec<_> = others.iter().map(|file| file.public.key.to_string()).collect();
+            return Err(Failure::new(Exit::Config, "KEY_UNKNOWN", format!("no live key among {}", names.join(", ")))
+                .hint(format!("'octroi org show {organisation}' lists the live keys of its offices")));
+        }
+        Ok(kept)
     }
 
     fn author_of(&mut self, files: &[KeyFile], network_name: &str) -> Result<Author> {

@@ -20,7 +20,10 @@ use octroi_proto::v1 as pb;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::Value as Json;
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 /// What a text stands for in a field of bytes that is not hexadecimal, such as `org:region`.
 pub type Resolve<'a> = dyn Fn(&str) -> Option<Result<Vec<u8>, String>> + 'a;
@@ -120,6 +123,20 @@ fn is_money(field: &FieldDescriptor) -> bool {
         Kind::Uint64 => field_doc(field).contains("inor units"),
         _ => false,
     }
+}
+
+/// Names of fields that hold money wherever they stand; one that holds text elsewhere is none.
+static MONEY: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let fields = || POOL.all_messages().flat_map(|message| message.fields().collect::<Vec<_>>());
+    let others: BTreeSet<String> =
+        fields().filter(|field| field.kind() == Kind::String).map(|field| field.name().to_owned()).collect();
+    let money = fields().filter(|field| is_money(field) && !field.name().ends_with("_ppm"));
+    money.map(|field| field.name().to_owned()).filter(|name| !others.contains(name)).collect()
+});
+
+/// Whether a field of this name holds minor units of the currency that it stands beside.
+pub fn is_money_name(name: &str) -> bool {
+    MONEY.contains(name)
 }
 
 /// Whether a number is a time: milliseconds of block time.

@@ -35,7 +35,10 @@ fn value(field: &FieldDescriptor, held: &Value) -> Json {
         Value::U64(held) if is_money(field) => json!(held.to_string()),
         Value::U64(held) => json!(held),
         Value::String(held) => json!(held),
-        Value::Bytes(held) => json!(write_hex(held)),
+        Value::Bytes(held) => match <[u8; 16]>::try_from(held.as_ref()) {
+            Ok(number) if field.parent_message().name() == "LevyStep" => json!(i128::from_be_bytes(number).to_string()),
+            _ => json!(write_hex(held)),
+        },
         Value::EnumNumber(number) => match field.kind() {
             Kind::Enum(choices) => choices
                 .get_value(*number)

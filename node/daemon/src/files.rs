@@ -93,3 +93,16 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, Stop> {
     let text = read(path).map_err(|stop| stop.hint("name the sealed genesis file of your network"))?;
     octroi_genesis::parse(&text).map_err(|error| Stop::config(format!("{}: {error}", path.display())))
 }
+
+/// A line on standard output. Whoever reads no further has what it wanted: the program ends well.
+///
+/// # Errors
+/// The output cannot be written, such as a file on a full disk.
+pub fn say(line: impl std::fmt::Display) -> Result<(), Stop> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        done => done.map_err(|error| Stop::new(Exit::Disk, format!("standard output: {error}"))),
+    }
+}

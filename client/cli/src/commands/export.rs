@@ -1,7 +1,7 @@
 //! `octroi export archive`: the chain as one file.
 
 use crate::{
-    failure::{Failure, Result},
+    failure::{Exit, Failure, Result},
     output::draws_progress,
     session::Session,
 };
@@ -19,7 +19,25 @@ pub async fn archive(session: &mut Session, file: &Path, from: u64, to: u64) -> 
         file.file_name().ok_or_else(|| Failure::usage(format!("{}: is no file name", file.display())))?.to_owned();
     name.push(".partial");
     let beside = file.with_file_name(name);
-    let at = |error: std::io::Error| Failure::from(error).value("path", beside.display().to_string());
+    let path = file.display().to_string();
+    if file.symlink_metadata().is_ok() {
+        return Err(Failure::usage(format!("{path}: something is there already"))
+            .hint("name a file that does not exist yet, or move that one away")
+            .value("path", path));
+    }
+    if session.global.dry_run {
+        session.printer.say("nothing was written");
+        return session.printer.object(&json!({ "file": path, "from": from, "to": to, "dry_run": true }));
+    }
+    let at = |error: std::io::Error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => "make the folder first; a path is taken from the folder that you are in",
+            std::io::ErrorKind::PermissionDenied => "give yourself the right to write there",
+            _ => "look at the disk, then try again",
+        };
+        let failure = Failure::new(Exit::Unexpected, "FILE", format!("{}: {error}", beside.display())).hint(hint);
+        failure.value("path", beside.display().to_string())
+    };
     let bar = if draws_progress() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.set_style(
         ProgressStyle::with_template("{spinner} height {msg}, {bytes}")

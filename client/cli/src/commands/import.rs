@@ -22,6 +22,9 @@ use std::{
 const NOTICE: &str = "What is published here stays for ever and can be read by everybody. Names of natural persons do not belong on this ledger and \
 cannot be recognised by it: the publisher answers for the names in this file.";
 
+/// What the ledger answers when a row was declared before, by this import or by another one beside it.
+const ALREADY_THERE: &str = "DECLARE_PAST_GRANT_DUPLICATE_ROW";
+
 /// How long a node may lag behind the last block of the import before its totals are given up.
 const LAG: Duration = Duration::from_secs(30);
 
@@ -44,9 +47,22 @@ pub async fn run(session: &mut Session, arguments: Scdl) -> Result<()> {
         data.insert("dry_run".to_owned(), json!(true));
         return finish(session, data, None);
     }
+    if import.accepted.is_empty() {
+        let failure = Failure::new(
+            Exit::Usage,
+            "NOTHING_ACCEPTED",
+            format!("{}: none of {} rows was accepted, nothing was published", file.display(), import.rows),
+        );
+        return finish(
+            session,
+            data,
+            Some(failure.hint("each line above says why; 'octroi explain REASON' says more")),
+        );
+    }
     eprintln!("octroi: {NOTICE}");
 
     let before = source_file(session, &import.file).await?;
+    replaced_as_asked(&before, replaces)?;
     let present = present(&before);
     let author = session.author().await?;
     let client = session.client()?;
@@ -87,8 +103,7 @@ pub async fn run(session: &mut Session, arguments: Scdl) -> Result<()> {
     }
     bar.finish_and_clear();
 
-    let (doubled, refused): (Vec<_>, Vec<_>) =
-        report.failed.iter().partition(|status| status.reason == "DECLARE_PAST_GRANT_DUPLICATE");
+    let (doubled, refused): (Vec<_>, Vec<_>) = report.failed.iter().partition(|status| status.reason == ALREADY_THERE);
     let refused: Vec<Json> = refused.iter().map(|status| {
         let row = TransactionId::try_from(status.id.as_slice()).ok().and_then(|id| rows_by_id.get(&id));
         json!({ "line": row.map(|row| row.0), "row": row.map(|row| row.1), "reason": status.reason, "message": status.message })
@@ -159,9 +174,24 @@ fn parsed(import: &Import) -> Map<String, Json> {
 async fn source_file(session: &mut Session, file: &FileHash) -> Result<Json> {
     match reads::ask(session, "FundingService", "GetSourceFile", &json!({ "file": file.to_string() })).await {
         Err(failure) if failure.exit == Exit::NotFound => {
-            Ok(json!({ "rows": 0, "totals": [], "years": [], "present": [], "at": { "height": 0 } }))
+            let height = super::status::height(session).await?;
+            Ok(json!({ "rows": 0, "totals": [], "years": [], "present": [], "at": { "height": height } }))
         }
         other => other,
+    }
+}
+
+/// What a file replaces is said by its first row and stays so: an import that says otherwise later would do nothing in silence.
+fn replaced_as_asked(before: &Json, replaces: Option<FileHash>) -> Result<()> {
+    let begun = before["rows"].as_u64().unwrap_or_default() > 0;
+    let (Some(asked), true) = (replaces.map(|file| file.to_string()), begun) else { return Ok(()) };
+    match before["replaces"].as_str() {
+        Some(held) if held == asked => Ok(()),
+        held => Err(Failure::usage(format!(
+            "--replaces {asked}: rows of this file are on the ledger already and replace {}",
+            held.filter(|held| !held.is_empty()).unwrap_or("no other file")
+        ))
+        .hint("what a file replaces is said when its first row is declared, and cannot be changed")),
     }
 }
 
@@ -273,7 +303,8 @@ fn words(data: &Json) -> String {
         "{} rows: {} accepted, {} refused; {} blank lines",
         data["rows"], data["accepted"], data["refused"], data["blank"]
     );
-    let _ = writeln!(out, "accepted {}", sum(&data["accepted_total_minor"]));
+    let _ =
+        writeln!(out, "accepted {}, refused {}", sum(&data["accepted_total_minor"]), sum(&data["refused_total_minor"]));
     for year in data["years"].as_array().into_iter().flatten() {
         let _ = writeln!(out, "  {}  {:>7} rows  {:>22}", year["year"], year["rows"], sum(&year["minor"]));
     }
@@ -303,6 +334,10 @@ fn words(data: &Json) -> String {
     }
     if data["dry_run"] == json!(true) {
         let _ = writeln!(out, "dry run: nothing was published");
+        return out;
+    }
+    if data["ledger"].is_null() {
+        let _ = writeln!(out, "nothing was published");
         return out;
     }
     let _ = writeln!(out, "published {}, already there {}", data["published"], data["already_there"]);

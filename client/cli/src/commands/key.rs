@@ -108,7 +108,7 @@ fn list(session: &Session) -> Result<()> {
 
 /// The new key is written before the transaction is sent: a key that is on the ledger and nowhere else would lock its owner out.
 async fn rotate(session: &mut Session, after: u64) -> Result<()> {
-    let files = session.author_files()?;
+    let files = session.live_files().await?;
     let first = files.first().ok_or_else(|| Failure::config("no key to rotate"))?.clone();
     let KeyMeta { organisation: _, organisation_code, office, label } = first.public.meta.clone();
     if files.iter().any(|file| file.public.meta.office != office) {

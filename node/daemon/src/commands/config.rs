@@ -48,7 +48,11 @@ impl ConfigCommand {
                         }
                     }
                 };
-                println!("settings are valid: network {} ({}), {role}", genesis.name, genesis.network());
+                files::say(format_args!(
+                    "settings are valid: network {} ({}), {role}",
+                    genesis.name,
+                    genesis.network()
+                ))?;
                 Ok(())
             }
         }
@@ -63,7 +67,7 @@ fn table(loaded: &Loaded) -> Result<toml::Table, Stop> {
 }
 
 fn show(loaded: &Loaded) -> Result<(), Stop> {
-    print!("{}", table(loaded)?);
+    files::say(table(loaded)?.to_string().trim_end())?;
     Ok(())
 }
 
@@ -75,7 +79,7 @@ fn show_origins(loaded: &Loaded) -> Result<(), Stop> {
             None => table.get(key),
         };
         let value = value.map_or("(not set)".to_owned(), ToString::to_string);
-        println!("{key} = {value}    # {origin}");
+        files::say(format_args!("{key} = {value}    # {origin}"))?;
     }
     Ok(())
 }

@@ -139,7 +139,12 @@ fn verify(path: &Path) -> Result<(), Stop> {
     }
     let genesis = octroi_genesis::parse(&text).map_err(|error| refused(path, error))?;
     let state = genesis.state().map_err(|error| refused(path, error))?;
-    println!("{}: valid, network {}, {} validators", path.display(), genesis.network(), state.validators().len());
+    files::say(format_args!(
+        "{}: valid, network {}, {} validators",
+        path.display(),
+        genesis.network(),
+        state.validators().len()
+    ))?;
     Ok(())
 }
 
@@ -152,7 +157,7 @@ fn seal(draft: &Path, out: &Path) -> Result<(), Stop> {
 fn hash(path: &Path) -> Result<(), Stop> {
     let genesis = files::read_genesis(path)?;
     let network = genesis.network();
-    println!("{network}");
-    println!("{}", octroi_genesis::words(network.hash()));
+    files::say(format_args!("{network}"))?;
+    files::say(octroi_genesis::words(network.hash()))?;
     Ok(())
 }

@@ -65,7 +65,7 @@ impl Init {
             self.home.display(),
             self.home.join("octroid.toml").display()
         );
-        println!("network key {}", network_key.public());
+        files::say(format_args!("network key {}", network_key.public()))?;
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ impl KeysCommand {
 fn new(out: &Path) -> Result<(), Stop> {
     let secret = files::new_secret()?;
     files::create_secret(out, &files::secret_text(&secret))?;
-    println!("{}", secret.public());
+    files::say(secret.public())?;
     Ok(())
 }
 
@@ -68,9 +68,9 @@ fn show(settings: &Settings) -> Result<(), Stop> {
     let network = files::read_secret(&config.node.network_key)?;
     let consensus = consensus_key(config.node.consensus_key.as_deref())?;
     let possession = prove_possession(&consensus, PossessionPurpose::Consensus, genesis.name.as_str());
-    println!("consensus_key = \"{}\"", consensus.public());
-    println!("network_key = \"{}\"", network.public());
-    println!("possession = \"{possession}\"");
+    files::say(format_args!("consensus_key = \"{}\"", consensus.public()))?;
+    files::say(format_args!("network_key = \"{}\"", network.public()))?;
+    files::say(format_args!("possession = \"{possession}\""))?;
     Ok(())
 }
 
@@ -80,10 +80,10 @@ fn ready(settings: &Settings, change: &ChangeId, height: Height, block: &BlockId
     let consensus = consensus_key(config.node.consensus_key.as_deref())?;
     // What is signed has a domain of its own: it is no vote, so the guard against signing twice has no part in it.
     let signature = consensus.sign(&ready_message(&network, change, block));
-    println!("[announce_ready]");
-    println!("change = \"{change}\"");
-    println!("block = \"{block}\"");
-    println!("block_height = {height}");
-    println!("signature = \"{signature}\"");
+    files::say(format_args!("[announce_ready]"))?;
+    files::say(format_args!("change = \"{change}\""))?;
+    files::say(format_args!("block = \"{block}\""))?;
+    files::say(format_args!("block_height = {height}"))?;
+    files::say(format_args!("signature = \"{signature}\""))?;
     Ok(())
 }

@@ -7,6 +7,7 @@ mod governance;
 mod import;
 mod kills;
 mod network;
+mod office;
 mod operator;
 mod refusals;
 mod tls;

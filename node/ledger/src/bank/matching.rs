@@ -22,8 +22,8 @@ use crate::{
         prepaid, watch,
     },
     matching::round_contribution::{self, MatchedContribution, RoundContribution},
-    redistribution::envelope,
-    registry::organisation::Organisation,
+    redistribution::{cap::CapKey, envelope},
+    registry::{fund::Fund, organisation::Organisation},
     state::{Overlay, Record},
     wire::{Wire, WireError, message, pb},
 };
@@ -537,6 +537,24 @@ impl MatchedPart {
             }
             // Held for others, under a goal or formula that counts it already: it comes back by a withdrawal or a refund.
             Destination::Pledge(_) | Destination::Contribution(_) | Destination::Refund(_) => false,
+        }
+    }
+
+    /// The envelope and period in which the base of the caps shrinks when it is taken back; `on` is the day of the match.
+    pub(super) fn cap_base(&self, on: LegalDate, state: &Overlay<'_>) -> Option<CapKey> {
+        match &self.to {
+            Destination::Promise(MatchedPromise { credited: Account::Envelope { fund, envelope }, .. }) => {
+                let length = state.get::<Fund>(fund)?.period_length;
+                Some(CapKey { fund: *fund, envelope: *envelope, period: Period::containing(on, length) })
+            }
+            Destination::Promise(_)
+            | Destination::Levy(..)
+            | Destination::Prepaid(_)
+            | Destination::Clawback(_)
+            | Destination::MoneyReturn(_)
+            | Destination::Pledge(_)
+            | Destination::Contribution(_)
+            | Destination::Refund(_) => None,
         }
     }
 

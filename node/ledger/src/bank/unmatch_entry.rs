@@ -2,8 +2,9 @@
 //!
 //! - Allowed: an active organisation with the role comptable over the account's fund.
 //! - Effect: every part goes back the way it came: out of the promise, the levy's period or the prepaid money. Money that was split, settled
-//!   otherwise or given back since cannot be taken back. A correction is this and a new match.
-//! - Source: rulebook §1 (nothing is edited), §3, table A, and §4, 0203.
+//!   otherwise or given back since cannot be taken back, nor money of an envelope whose grants would then pass a cap: its base is what the envelope
+//!   received in the period. A correction is this and a new match.
+//! - Source: rulebook §1 (nothing is edited), §3, table A, and §4, 0203, and §6, caps.
 
 use super::{
     account::BankAccount,
@@ -14,6 +15,7 @@ use crate::{
     accounts::{Movement, PostingError, Postings},
     action::{Action, Effect, Place},
     history::RecordRef,
+    redistribution::cap::{self, CapExceeded, CapKey},
     refusal::{posting_refusals, refusals, signer_refusals},
     registry::{
         fund::Fund,
@@ -65,6 +67,7 @@ refusals! {
     StateUnmatched(EntryKey): State 1 "nothing of entry {0} is matched", "nothing of the entry is matched";
     StateUsed(EntryKey, u64): State 2 "{1} minor units of entry {0} were used or given back since", "what the entry paid has ended, was used or was given back since";
     Insufficient(PostingError): Insufficient 1 "{0}", "the money has gone on: an account does not hold what is taken back";
+    CapBase(CapExceeded): Cap 1 "{0}", "grants of the period were awarded on what the envelope received, and would pass a cap without it";
     Overflow(PostingError): Overflow 1 "{0}", "a sum leaves its range";
 }
 signer_refusals!(Refused);
@@ -97,7 +100,14 @@ impl Action for UnmatchEntry {
             }
             part.post_back(account, fund, &mut movement);
         }
-        let postings = movement.check(state)?;
+        let posted = movement.check(state);
+        if let Err(error @ PostingError::Insufficient { .. }) = posted {
+            return Err(Refused::Insufficient(error));
+        }
+        let bases: BTreeSet<CapKey> =
+            matches.iter().filter_map(|EntryMatch { part, on }| part.cap_base(*on, state)).collect();
+        bases.iter().try_for_each(|base| cap::check_all(&scratch, base)).map_err(Refused::CapBase)?;
+        let postings = posted?;
         Ok(EntryUnmatched { account, fund, entry, comptable: cx.organisation, reason, matches, postings })
     }
 }
@@ -147,7 +157,10 @@ mod tests {
             account::LevyStatus,
             prepaid::{self, PrepaidLevy},
         },
-        redistribution::envelope::EnvelopePeriod,
+        redistribution::{
+            cap::CapStanding,
+            envelope::{EnvelopeCommitment, EnvelopePeriod},
+        },
         registry::role::RoleGrant,
     };
 
@@ -168,6 +181,11 @@ mod tests {
 
     fn prepaid() -> Target {
         Target::Prepaid(PrepaidTarget { payer: id("reuser"), schedule: schedule_code("royalty") })
+    }
+
+    /// Where the caps on what the promise of [`matched`] brought count: at most 10 % to a group.
+    fn startups() -> CapKey {
+        CapKey { fund: fund(), envelope: fixture::envelope("startups"), period: "2027Q3".parse().unwrap() }
     }
 
     fn put(network: &mut Network, account: Account, balance: Balance) {
@@ -215,9 +233,13 @@ mod tests {
         reached.push(used.refusal("bank", unmatch("a")));
         let envelope = Account::Envelope { fund: fund(), envelope: fixture::envelope("startups") };
         put(&mut network, envelope, -699);
+        network.edit(|state| cap::commit(state, &startups(), id("asso1"), 70, CapStanding::Within));
         reached.push(network.refusal("bank", unmatch("a")));
         let envelope = Account::Envelope { fund: fund(), envelope: fixture::envelope("startups") };
         put(&mut network, envelope, -700);
+        reached.push(network.refusal("bank", unmatch("a")));
+        let CapKey { fund, envelope, period } = startups();
+        network.edit(|state| state.remove::<EnvelopeCommitment>(&(fund, envelope, period, id("asso1"))));
         put(&mut network, Account::Suspense { account: account() }, Balance::MIN);
         reached.push(network.refusal("bank", unmatch("a")));
         fixture::assert_all_reached(Kind::UnmatchEntry, &reached);
@@ -243,5 +265,18 @@ mod tests {
         let again = MatchEntry { account: account(), entry: entry_key("a"), targets: vec![target(prepaid(), 15_000)] };
         network.run("bank", Payload::MatchEntry(again)).unwrap();
         network.assert_sound();
+    }
+
+    #[test]
+    fn money_whose_envelope_would_have_awarded_above_a_cap_without_it_stays_matched() {
+        let (mut network, _) = matched();
+        network.edit(|state| cap::commit(state, &startups(), id("asso1"), 70, CapStanding::Within));
+        network.assert_sound();
+        assert_eq!(network.refusal("bank", unmatch("a")), "CapBase");
+        let more = network.promise(700, Some("startups"));
+        network.receive("more", 700, Some(Reference::of(ReferenceKind::Promise, more.hash())));
+        network.run("bank", unmatch("a")).unwrap();
+        network.assert_sound();
+        assert_eq!(network.refusal("bank", unmatch("more")), "CapBase");
     }
 }

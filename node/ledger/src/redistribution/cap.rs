@@ -17,7 +17,7 @@ use crate::{
 use octroi_primitives::*;
 
 /// Where a commitment counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CapKey {
     /// The fund.
     pub fund: FundCode,
@@ -110,6 +110,23 @@ fn within(key: &CapKey, per: CapPer, ppm: Option<Ppm>, wanted: u64, base: u64) -
         Some(cap) if wanted > cap => Err(CapExceeded { per, envelope: key.envelope, wanted, cap }),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether all that is committed stays within the caps of its base as it is now. Reads every commitment of the envelope and period.
+///
+/// # Errors
+/// The first cap that is passed.
+pub fn check_all(state: &Overlay<'_>, key: &CapKey) -> Result<(), CapExceeded> {
+    let CapKey { fund, envelope, period } = *key;
+    let holder = |byte| (fund, envelope, period, OrganisationId::from_bytes([byte; 32]));
+    for ((_, _, _, holder), _) in state.range::<EnvelopeCommitment>(holder(0)..=holder(0xff)) {
+        check(state, key, holder, 0)?;
+    }
+    let place = |code: &str| (fund, envelope, period, TerritoryCode::new(code).expect("a code"));
+    for ((_, _, _, territory), _) in state.range::<TerritoryCommitment>(place("-")..=place(&"z".repeat(Code::MAX))) {
+        check_territory(state, key, territory, 0)?;
+    }
+    Ok(())
 }
 
 /// As what a territory counts: the département that it lies in, else itself.

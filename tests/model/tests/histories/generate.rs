@@ -7,6 +7,7 @@ use octroi_ledger::{
         application::{Application, ApplicationStatus, TrancheKind},
         fixture::{application, call_opened_at, review, tranche},
         screen_application::ScreenApplication,
+        submit_application::SubmitApplication,
     },
     bank::{
         account::BankAccount,
@@ -14,6 +15,7 @@ use octroi_ledger::{
         entry::{BankEntry, SuspendedCredit},
         match_entry::MatchEntry,
         matching::{LevyTarget, MatchTarget, PrepaidTarget, Target},
+        refund::{Refund, RefundStatus},
     },
     call::call::{Call, CallStatus, Eligibility},
     contribution::{promise::Promise, promise_contribution::PromiseContribution},
@@ -38,11 +40,7 @@ use octroi_ledger::{
         sign_convention::SignConvention,
         submit_evidence::SubmitEvidence,
     },
-    levy::{
-        account::{DeclaredService, LevyAccount},
-        assess_levy::AssessLevy,
-        declare_levy::DeclareLevy,
-    },
+    levy::{account::LevyAccount, assess_levy::AssessLevy},
     redistribution::close_period::ClosePeriod,
     registry::{
         announce_ready::{AnnounceReady, ready_message},
@@ -105,12 +103,20 @@ pub struct Generator<'a> {
 impl Generator<'_> {
     /// Who asks for what; `None` for kinds that only the executor makes.
     pub fn act(&mut self, kind: Kind) -> Option<(&'static str, Payload)> {
-        let (signer, payload) = match kind {
+        let act = self.year(kind).or_else(|| self.rule(kind)).or_else(|| self.bank(kind)).or_else(|| self.levy(kind));
+        let (signer, payload) = act.or_else(|| self.calling(kind)).or_else(|| self.granting(kind))?;
+        let anybody = self.random.in_hundred(BY_ANYBODY);
+        Some((if anybody { self.random.one(&ORGANISATIONS) } else { signer }, payload))
+    }
+
+    /// What a plain year needs; `None` for kinds of other families.
+    fn year(&mut self, kind: Kind) -> Option<(&'static str, Payload)> {
+        Some(match kind {
             Kind::RegisterOrganisation => ("bank", Payload::RegisterOrganisation(self.registration())),
             Kind::RotateKeys => (self.random.one(&ORGANISATIONS), Payload::RotateKeys(self.rotation())),
             Kind::RegisterProject => (self.random.one(&ORGANISATIONS), Payload::RegisterProject(self.project())),
             Kind::AttestStatement => self.attestation(),
-            Kind::MatchEntry => ("bank", Payload::MatchEntry(self.matching())),
+            Kind::MatchEntry => ("bank", Payload::MatchEntry(self.matched())),
             Kind::PromiseContribution => {
                 (self.random.one(&ORGANISATIONS), Payload::PromiseContribution(self.promise()))
             }
@@ -134,38 +140,6 @@ impl Generator<'_> {
             }
             Kind::OrderPayment => ("region", Payload::OrderPayment(self.order())),
             Kind::ReleasePayment => ("bank", Payload::ReleasePayment(self.release())),
-            Kind::FailPayment
-            | Kind::AmendCall
-            | Kind::CancelCall
-            | Kind::ReviseApplication
-            | Kind::WithdrawApplication
-            | Kind::AmendGrant
-            | Kind::SuspendGrant
-            | Kind::TerminateGrant
-            | Kind::ReturnMoney
-            | Kind::FileFinalReport
-            | Kind::OpenClawback
-            | Kind::OffsetClawback
-            | Kind::LapseOffer
-            | Kind::RefusePayment
-            | Kind::CancelOrder
-            | Kind::UnmatchEntry
-            | Kind::OrderRefund
-            | Kind::BookCost
-            | Kind::ReleaseRefund
-            | Kind::FailRefund
-            | Kind::ContributeInKind
-            | Kind::ReturnContribution
-            | Kind::CancelPromise
-            | Kind::ExpirePromise
-            | Kind::DeclareGroup
-            | Kind::AttestUsage
-            | Kind::DisputeLevy
-            | Kind::AnswerDispute
-            | Kind::ReassessLevy
-            | Kind::MarkOverdue
-            | Kind::AssessByDefault
-            | Kind::PrescribeLevy => return None,
             Kind::DeclarePastGrant => (self.random.one(&ORGANISATIONS), Payload::DeclarePastGrant(self.past_grant())),
             Kind::AdvanceClock => {
                 let milliseconds = if self.random.in_hundred(10) { 0 } else { 1 + self.random.below(DAY) };
@@ -177,45 +151,13 @@ impl Generator<'_> {
                 (proposer, Payload::ProposeChange(self.proposal()))
             }
             Kind::CastBallot => (self.random.one(&SEATS), Payload::CastBallot(self.ballot())),
-            Kind::OpenCampaign
-            | Kind::Pledge
-            | Kind::PledgeBatch
-            | Kind::WithdrawPledge
-            | Kind::SettleCampaign
-            | Kind::OpenMatching
-            | Kind::ContributeToProject
-            | Kind::ChallengeMatching
-            | Kind::SettleMatching
-            | Kind::IssueVouchers
-            | Kind::AssignVoucher
-            | Kind::RedeemVoucher
-            | Kind::ExpireVouchers
-            | Kind::CloseDuePeriod
-            | Kind::ExpireCarryOver
-            | Kind::CloseCall
-            | Kind::OpenChange
-            | Kind::EnactChange
-            | Kind::SeatValidator
-            | Kind::ConcludeChange => return None,
-            Kind::UpdateOrganisation
-            | Kind::MergeOrganisations
-            | Kind::UpdateProject
-            | Kind::Endorse
-            | Kind::RaiseObjection
-            | Kind::ResolveObjection
-            | Kind::AmendChange
-            | Kind::WithdrawChange
-            | Kind::Nominate
-            | Kind::ReportIndicator
-            | Kind::VerifyIndicator
-            | Kind::OpenFinding
-            | Kind::AnswerFinding
-            | Kind::CloseFinding
-            | Kind::FileOpinion
-            | Kind::RecordErasure => self.rule(kind)?,
-        };
-        let anybody = self.random.in_hundred(BY_ANYBODY);
-        Some((if anybody { self.random.one(&ORGANISATIONS) } else { signer }, payload))
+            _ => return None,
+        })
+    }
+
+    /// The code of an organisation of the fixture; somebody else's if it is none of them.
+    pub fn code_of(&self, organisation: Option<OrganisationId>) -> &'static str {
+        ORGANISATIONS.into_iter().find(|code| Some(id(code)) == organisation).unwrap_or("asso1")
     }
 
     pub fn any<R: Record>(&mut self, nothing: R::Key, wanted: impl Fn(&R) -> bool) -> R::Key {
@@ -230,7 +172,7 @@ impl Generator<'_> {
         self.random.pick(&from).unwrap_or(nothing)
     }
 
-    fn amount(&mut self, most: u64) -> Amount {
+    pub fn amount(&mut self, most: u64) -> Amount {
         Amount::eur(if self.random.in_hundred(4) { 0 } else { 1 + self.random.below(most) })
     }
 
@@ -391,17 +333,17 @@ impl Generator<'_> {
 
     fn entry(&mut self) -> StatementEntry {
         let text = format!("{}", self.fresh("entry"));
-        let payouts: Vec<(PayoutId, u64)> = self
-            .state
-            .all::<Payout>()
-            .filter(|(_, payout)| payout.status == PayoutStatus::InTransit)
-            .map(|(id, payout)| (*id, payout.amount.minor))
+        let payouts = self.state.all::<Payout>().filter(|(_, payout)| payout.status == PayoutStatus::InTransit);
+        let refunds = self.state.all::<Refund>().filter(|(_, refund)| refund.status == RefundStatus::InTransit);
+        let leaving: Vec<(Reference, u64)> = payouts
+            .map(|(id, payout)| (Payout::reference(id), payout.amount.minor))
+            .chain(refunds.map(|(id, refund)| (Refund::reference(id), refund.amount.minor)))
             .collect();
-        if let Some((payout, minor)) = self.random.pick(&payouts)
+        if let Some((reference, minor)) = self.random.pick(&leaving)
             && self.random.in_hundred(60)
         {
             let minor = if self.random.in_hundred(90) { minor } else { minor + 1 };
-            return money::entry(&text, -(minor as i64), Some(Payout::reference(&payout)));
+            return money::entry(&text, -(minor as i64), Some(reference));
         }
         if self.random.in_hundred(10) {
             return money::entry(&text, -(self.random.below(1_000) as i64), None);
@@ -410,33 +352,6 @@ impl Generator<'_> {
         let reference = Reference::of(ReferenceKind::Promise, promise.hash());
         let amount = self.amount(2_000_000).minor as i64;
         money::entry(&text, amount, self.random.in_hundred(50).then_some(reference))
-    }
-
-    fn matching(&mut self) -> MatchEntry {
-        let nothing = (account(), 0, EntryKey::ZERO);
-        let (bank, _, entry) = self.any::<SuspendedCredit>(nothing, |_| true);
-        let rest = self.state.get::<BankEntry>(&(bank, entry)).map_or(1, |entry| entry.rest);
-        let levies: Vec<_> = self.state.all::<LevyAccount>().map(|(key, record)| (*key, record.clone())).collect();
-        let (target, open) = match self.random.below(3) {
-            0 => match self.random.pick(&levies) {
-                Some(((payer, schedule, period), levy)) => {
-                    let open = levy.assessed.saturating_sub(levy.paid);
-                    (Target::Levy(LevyTarget { payer, schedule, period }), open)
-                }
-                None => (Target::Promise(PromiseId::ZERO), 1),
-            },
-            1 => {
-                let (payer, schedule) = (id("reuser"), money::schedule_code("royalty"));
-                (Target::Prepaid(PrepaidTarget { payer, schedule }), rest)
-            }
-            _ => {
-                let promise = self.any::<Promise>(PromiseId::ZERO, |promise| promise.open() > 0);
-                (Target::Promise(promise), self.state.get::<Promise>(&promise).map_or(1, Promise::open))
-            }
-        };
-        let most = rest.min(open).max(1);
-        let minor = if self.random.in_hundred(40) { most } else { self.amount(most + most / 10 + 1).minor };
-        MatchEntry { account: bank, entry, targets: vec![MatchTarget { target, amount: Amount::eur(minor) }] }
     }
 
     fn promise(&mut self) -> PromiseContribution {
@@ -453,31 +368,10 @@ impl Generator<'_> {
 
     fn declaration(&mut self) -> (&'static str, Payload) {
         let royalty = self.random.in_hundred(60);
-        let (payer, schedule, period, services) = if royalty {
-            let period = self.random.one(&["2026Q2", "2026Q3", "2026Q4", "2027Q1"]);
-            ("reuser", "royalty", period, money::calls(self.random.below(90_000_000)))
-        } else {
-            let share = Rational::new(self.random.below(110), 100);
-            let service = DeclaredService {
-                code: ServiceCode::new("ads").expect("a code"),
-                receipts: Amount::eur(self.random.below(200_000_000_000)),
-                deductions: vec![],
-                share: Some(share),
-                units: None,
-            };
-            ("platform", "dst", "2026", vec![service])
-        };
-        let declaration = DeclareLevy {
-            schedule: money::schedule_code(schedule),
-            period: period.parse().expect("a period"),
-            services,
-            world_receipts: Amount::eur(self.random.below(300_000_000_000)),
-            local_receipts: Amount::eur(self.random.below(10_000_000_000)),
-            method: commitment("method"),
-            evidence: commitment("evidence"),
-            class: None,
-        };
-        (payer, Payload::DeclareLevy(declaration))
+        let period = if royalty { self.random.one(&["2026Q2", "2026Q3", "2026Q4", "2027Q1"]) } else { "2026" };
+        let (payer, schedule) = if royalty { ("reuser", "royalty") } else { ("platform", "dst") };
+        let figures = self.figures(money::schedule_code(schedule), period.parse().expect("a period"));
+        (payer, Payload::DeclareLevy(figures))
     }
 
     fn assessment(&mut self) -> (&'static str, Payload) {
@@ -512,21 +406,26 @@ impl Generator<'_> {
         let holder = if self.random.in_hundred(95) { applicant } else { "asso1" };
         let mut act = application(call, ProjectId::new(hash("fixture-project", &[holder.as_bytes()])));
         if self.random.in_hundred(50) {
-            let requested = 100 * (900 + self.random.below(20_000));
-            let advance = self.random.below(requested * 31 / 100);
-            let balance = requested * (19 + self.random.below(30)) / 100;
-            act.requested = Amount::eur(requested);
-            act.tranches = vec![
-                tranche(1, TrancheKind::Advance, advance),
-                tranche(2, TrancheKind::Interim, requested - advance - balance),
-                tranche(3, TrancheKind::Balance, balance),
-            ];
-            act.eligible_cost = Amount::eur(requested * (140 + self.random.below(100)) / 100);
+            self.ask_for_more_or_less(&mut act);
         }
         (applicant, Payload::SubmitApplication(act))
     }
 
-    fn application_in(&mut self, states: &[ApplicationStatus]) -> ApplicationId {
+    /// Another amount, in three tranches that are often within the limits of the call.
+    pub fn ask_for_more_or_less(&mut self, act: &mut SubmitApplication) {
+        let requested = 100 * (900 + self.random.below(20_000));
+        let advance = self.random.below(requested * 31 / 100);
+        let balance = requested * (19 + self.random.below(30)) / 100;
+        act.requested = Amount::eur(requested);
+        act.tranches = vec![
+            tranche(1, TrancheKind::Advance, advance),
+            tranche(2, TrancheKind::Interim, requested - advance - balance),
+            tranche(3, TrancheKind::Balance, balance),
+        ];
+        act.eligible_cost = Amount::eur(requested * (140 + self.random.below(100)) / 100);
+    }
+
+    pub fn application_in(&mut self, states: &[ApplicationStatus]) -> ApplicationId {
         self.any::<Application>(ApplicationId::ZERO, |application| states.contains(&application.status))
     }
 
@@ -536,7 +435,7 @@ impl Generator<'_> {
         ScreenApplication { application, failed: if self.random.in_hundred(20) { vec![code] } else { vec![] } }
     }
 
-    fn grant(&mut self, wanted: impl Fn(&Grant) -> bool) -> (GrantId, Option<Grant>) {
+    pub fn grant(&mut self, wanted: impl Fn(&Grant) -> bool) -> (GrantId, Option<Grant>) {
         let grant = self.any::<Grant>(GrantId::ZERO, wanted);
         (grant, self.state.get::<Grant>(&grant).cloned())
     }
@@ -562,7 +461,7 @@ impl Generator<'_> {
     }
 
     /// A tranche with something to do, if there is one.
-    fn tranche_of(&mut self, record: Option<&Grant>, wanted: impl Fn(&Tranche) -> bool) -> u32 {
+    pub fn tranche_of(&mut self, record: Option<&Grant>, wanted: impl Fn(&Tranche) -> bool) -> u32 {
         let all: &[Tranche] = record.map_or(&[], |record| &record.tranches);
         let fitting: Vec<u32> = all.iter().filter(|tranche| wanted(tranche)).map(|tranche| tranche.number).collect();
         let otherwise = 1 + self.random.below(4) as u32;

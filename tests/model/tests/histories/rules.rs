@@ -58,11 +58,6 @@ pub fn limit(per_change: u64) -> Content {
     })
 }
 
-/// The code of an organisation of the fixture; somebody else's if it is none of them.
-fn code_of(organisation: &OrganisationId) -> &'static str {
-    ORGANISATIONS.into_iter().find(|code| id(code) == *organisation).unwrap_or("asso1")
-}
-
 fn is_by_consent(change: &Change) -> bool {
     change.objections_from.is_some() && change.status == ChangeStatus::Open
 }
@@ -124,7 +119,7 @@ impl Generator<'_> {
                 let addressee = self.state.get::<Finding>(&finding).map(|record| record.addressee);
                 let done_by = self.random.in_hundred(30).then(|| self.day_around());
                 let answer = FindingAnswer { stance: Stance::Accept, text: commitment("answer"), done_by };
-                let signer = addressee.map_or("region", |addressee| code_of(&addressee));
+                let signer = self.code_of(addressee);
                 (signer, Payload::AnswerFinding(AnswerFinding { finding, answer }))
             }
             Kind::CloseFinding => {
@@ -188,7 +183,7 @@ impl Generator<'_> {
     }
 
     fn proposer(&self, change: &ChangeId) -> &'static str {
-        self.state.get::<Change>(change).map_or("region", |record| code_of(&record.proposer))
+        self.code_of(self.state.get::<Change>(change).map(|record| record.proposer))
     }
 
     fn update(&mut self) -> UpdateOrganisation {
@@ -244,7 +239,7 @@ impl Generator<'_> {
             co_holders: if self.random.in_hundred(30) { vec![id(self.random.one(&ORGANISATIONS))] } else { vec![] },
             clause: Some(commitment("clause")),
         };
-        (holder.map_or("asso1", |holder| code_of(&holder)), Payload::UpdateProject(act))
+        (self.code_of(holder), Payload::UpdateProject(act))
     }
 
     fn endorsement(&mut self) -> Endorse {
@@ -261,7 +256,7 @@ impl Generator<'_> {
         let (change, objection) = self.any::<Objection>((ChangeId::ZERO, 1), Objection::is_open);
         let raised = self.state.get::<Objection>(&(change, objection));
         let (signer, resolution) = match self.random.below(4) {
-            0 => (raised.map_or("lab", |raised| code_of(&raised.organisation)), Resolution::Withdraw),
+            0 => (self.code_of(raised.map(|raised| raised.organisation)), Resolution::Withdraw),
             1 => (self.random.one(&["bank", "federation", "foundation"]), Resolution::Reject),
             _ => (self.random.one(&["bank", "federation", "foundation"]), Resolution::Admit),
         };

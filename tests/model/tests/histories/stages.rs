@@ -1,5 +1,8 @@
 //! Where histories begin: states that real blocks have led to, so that short histories reach the late steps of long procedures.
 
+mod finances;
+mod granting;
+
 use crate::{
     generate::SEATS,
     is_generated,
@@ -59,6 +62,8 @@ pub fn all() -> Vec<Stage> {
     let waiting = waiting(quarter_over.clone());
     let unfiled = unfiled(waiting.clone());
     let old = old(unfiled.clone());
+    let going_back = finances::going_back(start.clone());
+    let disputed = finances::disputed(start.clone());
     let open = open(start.clone());
     let closing = closing(open.clone());
     let closed = closed(closing.clone());
@@ -67,6 +72,7 @@ pub fn all() -> Vec<Stage> {
     let lapsing = lapsing(offered.clone());
     let admission = admission(offered.clone());
     let active = active(offered.clone());
+    let paid = granting::paid(active.clone());
     let contested = contested(active.clone());
     let stage = |name, network: Network| {
         network.assert_sound();
@@ -79,6 +85,8 @@ pub fn all() -> Vec<Stage> {
         stage("quarter not closed", waiting),
         stage("levy not declared", unfiled),
         stage("levy years ago", old),
+        stage("money to go back", going_back),
+        stage("levy disputed", disputed),
         stage("call open", open),
         stage("call closing", closing),
         stage("call closed", closed),
@@ -87,6 +95,8 @@ pub fn all() -> Vec<Stage> {
         stage("offers lapsing", lapsing),
         stage("validator admitted", admission),
         stage("grants active", active),
+        stage("grants partly paid", paid.clone()),
+        stage("grants coming to an end", paid),
         stage("evidence contested", contested),
     ]
 }

@@ -7,6 +7,7 @@
 //! proves that; else the test says that it only looked for `#![no_std]` and for paths of `std`.
 #![cfg(test)]
 
+mod coverage;
 mod crates;
 mod proto;
 mod source;

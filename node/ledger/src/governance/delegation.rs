@@ -92,6 +92,10 @@ fn uses(
 pub(super) fn allows(content: &Content, cx: &Context<'_>, state: &Overlay<'_>) -> bool {
     let Some((amount, key)) = content.money().zip(key(content, state)) else { return false };
     let Some(limit) = state.get::<DelegatedLimit>(&key) else { return false };
+    // A cap is set aside by those who voted it, not by one office within a limit of money.
+    if matches!(content, Content::AwardGrants(asked) if !asked.derogations.is_empty()) {
+        return false;
+    }
     let time = cx.place.time;
     let since = BlockTime(time.0.saturating_sub(ROLLING_MS) + 1);
     let taken: u128 = uses(state, key, since, time).iter().map(|(_, _, amount)| u128::from(*amount)).sum();
@@ -192,7 +196,7 @@ mod tests {
         application::{application::CallParty, fixture::reviewed},
         fixture::{self, DAY, Network},
         governance::{
-            change::{Change, ChangeStatus, Choice},
+            change::{AwardGrants, Change, ChangeStatus, Choice},
             electorate::Counting,
             propose_change::tests::{awards, change_of, proposal},
             withdraw_change::WithdrawChange,
@@ -299,6 +303,15 @@ mod tests {
             state.put::<CallParty>((call, fixture::id("foundation")), CallParty { applications: 1 });
         });
         assert_eq!(propose(&mut network, call, first).mode, Mode::Majority);
+    }
+
+    #[test]
+    fn nobody_sets_a_cap_aside_alone() {
+        let (mut network, call, first) = limited(1_000_000, 1_000_000);
+        let asked = AwardGrants { derogations: vec![first], ..awards(call, &[(first, 1_000_000)]) };
+        let asked = proposal(&network, Content::AwardGrants(asked));
+        let change = change_of(&network.run("foundation", asked).unwrap());
+        assert_ne!(network.state.get::<Change>(&change).unwrap().mode, Mode::Delegated);
     }
 
     #[test]

@@ -153,7 +153,10 @@ async fn list(
         session.printer.list(&whole, &past, PAST_GRANT_COLUMNS)?;
     }
     if !token.is_empty() {
-        session.printer.say(format!("more rows: --all, or --page-token {token}"));
+        // A file that ends early looks whole: who reads a list by program is told beside it. The envelope of JSON holds the token itself.
+        if session.printer.format != crate::output::Format::Json {
+            eprintln!("octroi: more rows: --all, or --page-token {token}");
+        }
     }
     Ok(())
 }

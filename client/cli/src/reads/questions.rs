@@ -63,11 +63,13 @@ const GRANT_COLUMNS: &[Column] = &[
     column("grant", "/id", Plain),
     column("project", "/project_title", Plain),
     column("beneficiary", "/lead_name", Plain),
+    column("fund", "/fund_name", Plain),
     column("awarded", "/grant/awarded", Minor("/currency")),
     column("ordered", "/ordered", Minor("/currency")),
     column("paid", "/paid", Minor("/currency")),
     column("status", "/grant/status", Plain),
     column("decided", "/decided_at", Time),
+    column("by change", "/decided_by", Id),
 ];
 
 /// Every question.
@@ -332,7 +334,6 @@ pub const READS: &[Read] = &[
                 column("status", "/change/status", Plain),
                 column("opens", "/change/opens_at", Time),
                 column("closes", "/change/closes_at", Time),
-                column("seats", "/seats", Count),
             ],
         ),
     },

@@ -5,7 +5,7 @@ mod show;
 mod story;
 
 use crate::process::{self, Node, Programs};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use session::Session;
 use std::{
@@ -66,6 +66,7 @@ impl Demo {
             say("building (the first time takes a quarter of an hour: RocksDB is compiled once)");
             process::build()?
         };
+        self.ports_are_free()?;
         let folder = tempfile::Builder::new().prefix("octroi-demo-").tempdir()?;
         let network = folder.path().join("network");
 
@@ -102,6 +103,20 @@ impl Demo {
     fn publish(&self, programs: &Programs, network: &Path, data: &Path) -> Result<()> {
         say(&format!("publishing {} as past grants", data.display()));
         process::run(octroi(programs, network).args(["--as", "public-bank.publishing", "import", "scdl"]).arg(data))
+    }
+
+    /// Another network on these ports would answer in place of ours, and refuse everything.
+    fn ports_are_free(&self) -> Result<()> {
+        for first in [self.p2p_port, self.grpc_port] {
+            for port in first..first.saturating_add(4) {
+                std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+                    anyhow!(
+                        "port {port}: {error}; end the other demo, or choose others with --p2p-port and --grpc-port"
+                    )
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Exports the chain and replays it with the auditor's program; gives its verdict in one word.

@@ -12,9 +12,6 @@ use octroi_ledger::{
     bank::{
         account::BankAccount,
         attest_statement::{AttestStatement, StatementEntry},
-        entry::{BankEntry, SuspendedCredit},
-        match_entry::MatchEntry,
-        matching::{LevyTarget, MatchTarget, PrepaidTarget, Target},
         refund::{Refund, RefundStatus},
     },
     call::call::{Call, CallStatus, Eligibility},

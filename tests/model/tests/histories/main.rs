@@ -25,8 +25,8 @@ use octroi_primitives::*;
 use random::Random;
 use std::{collections::BTreeMap, env, time::Instant};
 
-/// Histories of a full run.
-const HISTORIES: u64 = 20_000;
+/// Histories of a full run: as many as the rarest kind needs to be applied 500 times.
+const HISTORIES: u64 = 21_000;
 /// Seed unless the environment names another.
 const SEED: u64 = 20_270_104;
 /// How often each kind must have been applied and refused in a full run.
@@ -278,7 +278,8 @@ fn what_is_decided_is_applied_and_money_is_conserved() {
     }
 }
 
-/// Kinds of transactions whose events move money; `enact_change` does too, and is checked after its block like all others.
+/// Kinds of transactions whose events move money in these histories; `enact_change` does too, and is checked after its block like all others. An
+/// `amend_grant` moves money when it changes a sum, which no generator asks for yet: the tests of that kind show its legs.
 const POSTING: &[Kind] = &[
     Kind::AttestStatement,
     Kind::MatchEntry,
@@ -297,7 +298,6 @@ const POSTING: &[Kind] = &[
     Kind::OrderPayment,
     Kind::ReleasePayment,
     Kind::FailPayment,
-    Kind::AmendGrant,
     Kind::TerminateGrant,
     Kind::FileFinalReport,
     Kind::OpenClawback,

@@ -243,6 +243,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn hashes_are_ordered_by_bytes_wherever_they_first_differ() {
+        let with = |at: usize, byte: u8| {
+            let mut bytes = [7; 32];
+            bytes[at] = byte;
+            Hash(bytes)
+        };
+        let middle = Hash([7; 32]);
+        for at in 0..32 {
+            for (byte, order) in [(6, Ordering::Less), (7, Ordering::Equal), (0xff, Ordering::Greater)] {
+                assert_eq!(with(at, byte).cmp(&middle), order, "byte {at}");
+                assert_eq!(with(at, byte).cmp(&middle), with(at, byte).0.cmp(&middle.0), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
     fn hash_is_derive_key_over_length_prefixed_parts() {
         let expected = blake3::derive_key("octroi/transaction/v1", b"\0\0\0\x03abc\0\0\0\0\0\0\0\x01d");
         assert_eq!(hash("transaction", &[b"abc", b"", b"d"]), Hash(expected));

@@ -66,11 +66,16 @@ fn authorise(cx: &Context<'_>, state: &Overlay<'_>) -> Result<(), SignerRefusal>
     cx.active(state)?;
     let first = (cx.organisation, Role::Validator, Scope::Network);
     let granted = state.range::<RoleGrant>(first..).into_iter().map(|(key, _)| key);
-    let mut own = granted.take_while(|(holder, _, _)| *holder == cx.organisation);
-    match own.find(|(_, role, _)| ROLES.contains(role)) {
-        Some((_, role, scope)) => cx.authorise(state, role, scope),
-        None => Err(SignerRefusal::Role(format!("organisation {} is neither reviewer nor auditor", cx.organisation))),
+    let own = granted.take_while(|(holder, _, _)| *holder == cx.organisation);
+    // Whoever holds both may sign by an office that is entitled to one of them.
+    let mut refused = SignerRefusal::Role(format!("organisation {} is neither reviewer nor auditor", cx.organisation));
+    for (_, role, scope) in own.filter(|(_, role, _)| ROLES.contains(role)) {
+        match cx.authorise(state, role, scope) {
+            Ok(()) => return Ok(()),
+            Err(refusal) => refused = refusal,
+        }
     }
+    Err(refused)
 }
 
 impl Action for VerifyIndicator {
@@ -175,5 +180,20 @@ mod tests {
         let reached = [early.as_slice(), &[network.refusal("audit", verification("asso1", 7)), other]].concat();
         fixture::assert_all_reached(Kind::VerifyIndicator, &reached);
         assert_eq!(network.refusal("asso1", report(own("asso1"), 6)), "StateVerified");
+    }
+
+    #[test]
+    fn an_office_that_is_entitled_to_one_of_two_held_roles_verifies() {
+        for role in ROLES {
+            let mut network = measured();
+            network.run("asso1", report(own("asso1"), 7)).unwrap();
+            network.edit(|state| {
+                for held in ROLES {
+                    state.put::<RoleGrant>((fixture::id("audit"), held, Scope::Network), RoleGrant { change: None });
+                }
+                state.update::<Organisation>(&fixture::id("audit"), |audit| audit.offices[0].roles = vec![role]);
+            });
+            network.run("audit", verification("asso1", 7)).unwrap();
+        }
     }
 }

@@ -6,7 +6,8 @@
 
 use super::{
     account::{
-        Filing, LevyAccount, LevyAssessment, LevyDeclaration, LevyKey, LevySettlement, PaidPart, SettledPeriod, fund_of,
+        Filing, LevyAccount, LevyAssessment, LevyDeclaration, LevyFlag, LevyKey, LevySettlement, PaidPart,
+        SettledPeriod, fund_of,
     },
     assess_levy::{AssessFault, bounded},
     compute::{LevyStep, compute},
@@ -260,6 +261,8 @@ fn write(
         account.paid -= returned;
         account.interest_paid = account.interest_paid.min(late.interest_owed);
         account.surcharge_paid = account.surcharge_paid.min(late.surcharge_owed);
+        // It rests on figures now, whatever it rested on before.
+        account.unset(LevyFlag::Estimated);
         account.take(late);
     });
     state.put::<LevyDeclaration>(assessment.declaration, declaration.clone());

@@ -129,6 +129,7 @@ mod tests {
             assess_by_default::EstimateBasis,
             attest_usage::{AttestUsage, AttestedUnits, LevyUsage},
             mark_overdue::OverdueWhat,
+            reassess_levy::{ReassessLevy, tests::figures},
         },
         receipt::Receipt,
     };
@@ -221,6 +222,16 @@ mod tests {
         let events = day_of(&mut network, date(2027, 7, 1));
         let [Event::AssessByDefault(event)] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((event.basis, event.assessed.assessment.tax), (EstimateBasis::Usage, Amount::eur(40_000)));
+        network.assert_sound();
+        assert!(network.royalty("2027Q1").has(LevyFlag::Estimated));
+        let corrected = ReassessLevy {
+            payer: id("reuser"),
+            assessment: event.assessed.id,
+            figures: figures("2027Q1", 3_000_000),
+            reason: ReasonCode::new("audit").unwrap(),
+        };
+        network.run("data", Payload::ReassessLevy(corrected)).unwrap();
+        assert!(!network.royalty("2027Q1").has(LevyFlag::Estimated), "it rests on figures now");
         network.assert_sound();
     }
 

@@ -15,6 +15,7 @@ use crate::{
     parameters::Parameter,
     refusal::{refusals, signer_refusals},
     registry::{
+        close_fund::is_closed,
         fund::{Envelope, Fund},
         organisation::Organisation,
         role::{Role, Scope},
@@ -93,6 +94,7 @@ refusals! {
     signer;
     UnknownFund(FundCode): Unknown 1 "fund {0} does not exist", "the fund does not exist";
     UnknownEnvelope(EnvelopeCode): Unknown 2 "envelope {0} does not exist in the fund", "the envelope does not exist in the fund";
+    StateFund(FundCode): State 1 "fund {0} is closed", "the fund is closed";
     TerritoryUnknown(TerritoryCode): Territory 1 "territory {0} does not exist", "the territory does not exist";
     WindowPast(BlockTime, BlockTime): Window 1 "opens at {0}, before the block's time {1}", "it opens in the past";
     WindowEmpty(BlockTime, BlockTime): Window 2 "closes at {1}, not after it opens at {0}", "it closes before it opens";
@@ -146,6 +148,9 @@ impl Action for OpenCall {
         let fund = state.get::<Fund>(&self.fund).ok_or(Refused::UnknownFund(self.fund))?;
         if !state.has::<Envelope>(&(self.fund, self.envelope)) {
             return Err(Refused::UnknownEnvelope(self.envelope));
+        }
+        if is_closed(state, &self.fund) {
+            return Err(Refused::StateFund(self.fund));
         }
         if let Some(territory) = self.territory
             && !state.has::<Territory>(&territory)
@@ -237,5 +242,80 @@ impl Effect for CallOpened {
             RecordRef::of::<Fund>(&self.call.fund),
             RecordRef::of::<Organisation>(&self.call.manager),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::Payload,
+        application::fixture::{Step, Trial, assert_precedence, call_opened_at},
+        fixture::{DAY, fund, id, name, network},
+        registry::{close_fund::ClosedFund, role::RoleGrant},
+    };
+
+    #[test]
+    fn refuses_in_order_of_precedence() {
+        let mut network = network();
+        network.edit(|state| {
+            state.put::<ClosedFund>(fund(), ClosedFund { change: ChangeId::ZERO });
+            let everywhere = (id("foundation"), Role::ProgrammeManager, Scope::Network);
+            state.put::<RoleGrant>(everywhere, RoleGrant { change: None });
+        });
+        let right = call_opened_at(BlockTime(network.now().0 + 1));
+        let dollars = |minor| Amount { minor, currency: Currency::new("USD").unwrap() };
+        let mut act = OpenCall {
+            fund: FundCode::new("none").unwrap(),
+            envelope: EnvelopeCode::new("none").unwrap(),
+            territory: Some(TerritoryCode::new("none").unwrap()),
+            title: name("Ask someone@example.org"),
+            budget: Amount::eur(0),
+            amount_min: dollars(3),
+            amount_max: dollars(2),
+            criteria: vec![],
+            licences: vec![right.licences[0].clone(); LIST + 1],
+            reviews: 0,
+            ..right
+        };
+        act.opens_at = BlockTime(network.now().0 - 1);
+        act.closes_at = act.opens_at;
+        let steps: &[Step<OpenCall>] = &[
+            ("AmountBounds", |t| t.act.budget = Amount::eur(1)),
+            ("CurrencyMixed", |t| t.act.budget.currency = t.act.amount_min.currency),
+            ("LimitLists", |t| t.act.licences.truncate(1)),
+            ("LimitCriteria", |t| {
+                t.act.criteria = vec![Criterion {
+                    code: CriterionCode::new("impact").unwrap(),
+                    weight_ppm: Ppm::new(999_999).unwrap(),
+                }];
+            }),
+            ("SharesCriteria", |t| t.act.criteria[0].weight_ppm = Ppm::new(1_000_000).unwrap()),
+            ("PersonalDataTitle", |t| t.act.title = name("Communs (invented)")),
+            ("Suspended", |t| t.reinstate()),
+            ("RoleMissing", |t| t.sign_as("foundation")),
+            ("UnknownFund", |t| t.act.fund = fund()),
+            ("UnknownEnvelope", |t| t.act.envelope = crate::fixture::envelope("commons")),
+            ("StateFund", |t| t.network.edit(|state| state.remove::<ClosedFund>(&fund()))),
+            ("TerritoryUnknown", |t| t.act.territory = None),
+            ("WindowPast", |t| {
+                t.act.opens_at = t.network.in_days(1);
+                t.act.closes_at = t.act.opens_at;
+            }),
+            ("WindowEmpty", |t| t.act.closes_at = BlockTime(t.act.opens_at.0 + 367 * DAY)),
+            ("WindowLong", |t| t.act.closes_at = BlockTime(t.act.opens_at.0 + 366 * DAY)),
+            ("LimitReviews", |t| t.act.reviews = 2),
+            ("AmountOrder", |t| {
+                t.act.amount_max.minor = 3;
+                t.act.budget.minor = 3;
+            }),
+            ("CurrencyOther", |t| {
+                for amount in [&mut t.act.budget, &mut t.act.amount_min, &mut t.act.amount_max] {
+                    amount.currency = Currency::EUR;
+                }
+            }),
+        ];
+        let trial = Trial::faulty(network, "foundation", act);
+        assert_precedence(Kind::OpenCall, trial, Payload::OpenCall, steps);
     }
 }

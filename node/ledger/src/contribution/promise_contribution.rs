@@ -13,6 +13,7 @@ use crate::{
     history::RecordRef,
     refusal::{refusals, signer_refusals},
     registry::{
+        close_fund::is_closed,
         fund::{Envelope, Fund},
         organisation::Organisation,
         role::{Role, Scope},
@@ -67,6 +68,7 @@ refusals! {
     UnknownFund(FundCode): Unknown 1 "fund {0} does not exist", "the fund does not exist";
     UnknownEnvelope(EnvelopeCode): Unknown 2 "envelope {0} does not exist in the fund", "the earmark names no envelope of the fund";
     UnknownParent(GrantId, u32): Unknown 3 "grant {0} has no tranche {1}", "the parent grant or its tranche does not exist";
+    StateFund(FundCode): State 1 "fund {0} is closed", "the fund is closed";
     CurrencyOther(Currency, Currency): Currency 1 "{0} is not the fund's currency {1}", "the amount is in another currency than the fund";
     DatePast(LegalDate, LegalDate): Date 1 "due date {0} is before today, {1}", "the due date has passed";
     ReferenceLead(GrantId): Reference 1 "the signer does not lead grant {0}", "another organisation leads the parent grant";
@@ -95,6 +97,9 @@ impl Action for PromiseContribution {
             return Err(Refused::UnknownEnvelope(envelope));
         }
         let source = parent.as_ref().map(|parent| parent.named(state)).transpose()?;
+        if is_closed(state, &fund) {
+            return Err(Refused::StateFund(fund));
+        }
         if amount.currency != record.currency {
             return Err(Refused::CurrencyOther(amount.currency, record.currency));
         }
@@ -171,6 +176,7 @@ mod tests {
         contribution::cancel_promise::CancelPromise,
         fixture::{Network, assert_round_trips, envelope, fund, id},
         grant::fixture::{active, edit, only, pay, record},
+        registry::close_fund::ClosedFund,
     };
 
     fn other() -> FundCode {
@@ -201,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_promise_is_refused_in_order_of_precedence() {
-        let (network, grant) = paid();
+        let (mut network, grant) = paid();
+        network.edit(|state| state.put::<ClosedFund>(fund(), ClosedFund { change: ChangeId::ZERO }));
         let mut act = regrant(&network, grant, 0);
         act.fund = FundCode::new("none").unwrap();
         act.amount.currency = "CHF".parse().unwrap();
@@ -215,6 +222,7 @@ mod tests {
             ("UnknownFund", |t| t.act.fund = fund()),
             ("UnknownEnvelope", |t| t.act.earmark = None),
             ("UnknownParent", |t| t.act.parent.as_mut().unwrap().tranche = 1),
+            ("StateFund", |t| t.network.edit(|state| state.remove::<ClosedFund>(&fund()))),
             ("CurrencyOther", |t| t.act.amount.currency = Currency::EUR),
             ("DatePast", |t| t.act.due = t.network.today()),
             ("ReferenceLead", |t| t.sign_as("asso1")),

@@ -18,7 +18,10 @@ use crate::{
         propose_change,
     },
     history::RecordRef,
-    registry::fund::{Envelope, Fund},
+    registry::{
+        close_fund::is_closed,
+        fund::{Envelope, Fund},
+    },
     state::{Overlay, Record},
     wire::message,
 };
@@ -106,6 +109,9 @@ impl TransferFunds {
             && !state.has::<Envelope>(&(*to_fund, *envelope))
         {
             return Err(Fault::Unknown(format!("envelope {envelope} does not exist in fund {to_fund}")));
+        }
+        if let Some(closed) = [&fund, to_fund].into_iter().find(|fund| is_closed(state, fund)) {
+            return Err(Fault::State(format!("fund {closed} is closed")));
         }
         if fund == *to_fund {
             return Err(Fault::State(format!("{fund} is the fund that it leaves")));
@@ -218,6 +224,7 @@ mod tests {
         fixture::{Network, envelope, fund, money},
         governance::{change::Content, enact_change::tests::enact_now},
         grant::fixture::credit,
+        registry::close_fund::ClosedFund,
     };
 
     fn commons() -> Account {
@@ -263,6 +270,10 @@ mod tests {
         assert_eq!(refused(&|_, it| it.earmark = Some(envelope("commons"))), "UnknownNamed");
         assert_eq!(refused(&|_, it| it.to_fund = fund()), "StateNamed");
         assert_eq!(refused(&|_, it| it.from_account = Account::Provision { fund: fund() }), "StateNamed");
+        let closed = |network: &mut Network, _: &mut TransferFunds| {
+            network.edit(|state| state.put::<ClosedFund>(relief, ClosedFund { change: ChangeId::ZERO }));
+        };
+        assert_eq!(refused(&closed), "StateNamed");
         assert_eq!(refused(&|_, it| it.amount = 1_001), "InsufficientNamed");
         let dollars = |network: &mut Network, _: &mut TransferFunds| {
             network.edit(|state| state.update::<Fund>(&relief, |fund| fund.currency = Currency::new("USD").unwrap()));

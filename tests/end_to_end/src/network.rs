@@ -306,7 +306,14 @@ impl Network {
             let child = self.nodes[node].child.as_mut().expect("it runs");
             let ended = child.try_wait().expect("a child can be waited for");
             if ended.is_some() || begun.elapsed() > limit {
-                panic!("node {node} is not ready within {limit:?} (ended: {ended:?}); its log:\n{}", self.log(node));
+                // A disk with less than 5 % free is a reason too, and none of the code under test.
+                let says = self.octroi(&["status", "--endpoint", &self.endpoint(node)]);
+                panic!(
+                    "node {node} is not ready within {limit:?} (ended: {ended:?})\n{}{}\nits log:\n{}",
+                    says.stdout,
+                    says.stderr,
+                    self.log(node)
+                );
             }
             std::thread::sleep(LOOK);
         }

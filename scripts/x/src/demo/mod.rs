@@ -174,21 +174,22 @@ fn octroi(programs: &Programs, network: &Path) -> Command {
 /// Waits until the network answers and has a quorum; a node that ends meanwhile is an error.
 async fn connected(network: &Path, nodes: &mut [Node]) -> Result<Session> {
     let until = Instant::now() + Duration::from_secs(60);
+    let mut reason = String::from("no node says why");
     loop {
         for node in nodes.iter_mut() {
             node.check()?;
         }
         match Session::open(network).await {
-            Ok(mut session) => {
-                if let Ok(true) = session.is_ready().await {
-                    return Ok(session);
-                }
-            }
+            Ok(mut session) => match session.unready().await {
+                Ok(None) => return Ok(session),
+                Ok(Some(words)) => reason = words,
+                Err(_) => {}
+            },
             Err(error) if Instant::now() > until => return Err(error.context("the network does not answer")),
             Err(_) => {}
         }
         if Instant::now() > until {
-            bail!("the network is not ready after a minute; see {}/node-0/log", network.display());
+            bail!("the network is not ready after a minute: {reason}; see {}/node-0/log", network.display());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

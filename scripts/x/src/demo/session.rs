@@ -85,16 +85,18 @@ impl Session {
         }
     }
 
-    /// Whether every node says that it is ready.
-    pub async fn is_ready(&mut self) -> Result<bool> {
-        for channel in &self.channels {
+    /// What keeps a node from being ready, in the node's own words; nothing when all are.
+    pub async fn unready(&mut self) -> Result<Option<String>> {
+        for (index, channel) in self.channels.iter().enumerate() {
             let status =
                 NodeServiceClient::new(channel.clone()).get_status(pb::GetStatusRequest {}).await?.into_inner();
             if !status.ready {
-                return Ok(false);
+                let failing = status.checks.iter().filter(|check| !check.ok);
+                let words: Vec<_> = failing.map(|check| format!("{}: {}", check.name, check.detail)).collect();
+                return Ok(Some(format!("node {index}: {}", words.join("; "))));
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     async fn status(&mut self) -> Result<pb::GetStatusResponse> {
